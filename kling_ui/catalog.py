@@ -273,7 +273,7 @@ PROMPT = Text(
 NEGATIVE_PROMPT = Text(
     name="negative_prompt",
     label="What to avoid",
-    placeholder="What to avoid: blur, distorted hands, watermark",
+    placeholder="Blur, distorted hands, watermark",
 )
 ASPECT_RATIO = Choice(
     name="aspect_ratio", label="Aspect ratio", choices=("16:9", "9:16", "1:1"), start="16:9"

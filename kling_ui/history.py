@@ -1,0 +1,258 @@
+"""The ledger: one row per generation, committed before money can be spent.
+
+Holds the `Generation` value that service and UI exchange. Knows neither HTTP nor Gradio.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+
+class Status(StrEnum):
+    """Where a generation stands, and so where its money stands."""
+
+    SUBMITTING = "submitting"
+    UNKNOWN = "unknown"
+    REJECTED = "rejected"
+    QUEUED = "queued"
+    GENERATING = "generating"
+    SAVING = "saving"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether nothing more will happen by itself."""
+        return self in {Status.REJECTED, Status.COMPLETED, Status.FAILED}
+
+
+UNFINISHED = tuple(status for status in Status if not status.is_final)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a generation is not going well, in words for people.
+
+    `kind` is a stable word for programs, `message` says what happened, whether money was
+    spent and what to do next; `field` is the parameter it is about, by its API name, or None.
+    """
+
+    kind: str
+    message: str
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """One generation as the ledger has it. Times are UTC, ISO 8601.
+
+    `id` is ours (uuid4 hex, also sent as X-Client-Request-Id), `task_id` the provider's.
+    `origin` names who was asked: LIVE or SIMULATOR. `video` is a file name below
+    the data folder, POSIX style. `usd_spent` and `credits_used` are the provider's figures.
+    """
+
+    id: str
+    task_id: str | None = None
+    model: str
+    payload: dict[str, Any] = field(repr=False)
+    owner: str
+    origin: str
+    status: Status
+    created_at: str
+    updated_at: str
+    finished_at: str | None = None
+    video: str | None = None
+    credits_used: float | None = None
+    usd_spent: float | None = None
+    error: Trouble | None = None
+
+    @property
+    def prompt(self) -> str:
+        """The prompt that was sent, or an empty string for models without one."""
+        prompt = self.payload.get("prompt")
+        return prompt if isinstance(prompt, str) else ""
+
+    @property
+    def is_simulated(self) -> bool:
+        """Tell whether the simulator made it: no money, no real video."""
+        return self.origin == SIMULATOR
+
+
+SIMULATOR = "simulator"
+"""The `origin` of what the embedded simulator made."""
+
+LIVE = "aimlapi"
+"""The `origin` of what the AI/ML API made, at whatever address it was asked."""
+
+
+class LedgerError(Exception):
+    """The ledger can't be read or written; the message says which file and what to do."""
+
+
+_METADATA = sa.MetaData()
+_VERSION = sa.Table("schema_version", _METADATA, sa.Column("version", sa.Integer, nullable=False))
+_GENERATIONS = sa.Table(
+    "generations",
+    _METADATA,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("task_id", sa.Text),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("payload", sa.JSON, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("updated_at", sa.Text, nullable=False),
+    sa.Column("finished_at", sa.Text),
+    sa.Column("video", sa.Text),
+    sa.Column("credits_used", sa.Float),
+    sa.Column("usd_spent", sa.Float),
+    sa.Column("error", sa.JSON(none_as_null=True)),
+    sa.Index("generations_by_owner", "owner", "created_at"),
+    sa.Index("generations_by_status", "status"),
+)
+
+_MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_METADATA.create_all,)
+"""Step n takes a ledger from version n to n + 1; a released step is never edited."""
+
+
+class Ledger:
+    """The table of generations behind a database URL. Calls block; use them from threads.
+
+    Raises LedgerError from every call where the database can't do what was asked.
+    """
+
+    def __init__(
+        self, url: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._now = now
+        self._engine = _engine(url)
+
+    def open(self) -> None:
+        """Create or migrate the schema; refuse a ledger that a newer app has written."""
+        with self._transaction() as connection:
+            version = _read_version(connection)
+            if version > len(_MIGRATIONS):
+                raise LedgerError(
+                    f"This ledger was written by a newer Kling UI (schema {version}; this one "
+                    f"knows {len(_MIGRATIONS)}). Update the app, or point KLING_UI_DATA_DIR "
+                    "at another folder."
+                )
+            for migrate in _MIGRATIONS[version:]:
+                migrate(connection)
+            connection.execute(sa.delete(_VERSION))
+            connection.execute(sa.insert(_VERSION).values(version=len(_MIGRATIONS)))
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def insert(self, generation: Generation) -> None:
+        """Commit a new row."""
+        row = dataclasses.asdict(generation)
+        with self._transaction() as connection:
+            connection.execute(sa.insert(_GENERATIONS).values(row))
+
+    def update(self, generation_id: str, **changes: Any) -> Generation:
+        """Commit `changes` (field → value) to a row and return it as it is now.
+
+        `updated_at` follows, and `finished_at` where the new status is final. Raises KeyError
+        for an unknown id.
+        """
+        stamp = self.stamp()
+        changes["updated_at"] = stamp
+        if "status" in changes and Status(changes["status"]).is_final:
+            changes["finished_at"] = stamp
+        if isinstance(changes.get("error"), Trouble):
+            changes["error"] = dataclasses.asdict(changes["error"])
+        mine = _GENERATIONS.c.id == generation_id
+        with self._transaction() as connection:
+            connection.execute(sa.update(_GENERATIONS).where(mine).values(changes))
+            row = connection.execute(sa.select(_GENERATIONS).where(mine)).mappings().first()
+        if row is None:
+            raise KeyError(generation_id)
+        return _generation(row)
+
+    def get(self, generation_id: str) -> Generation | None:
+        """Return the generation with this id, or None."""
+        found = self._select(_GENERATIONS.c.id == generation_id, limit=1)
+        return found[0] if found else None
+
+    def unfinished(self, *, origin: str) -> list[Generation]:
+        """Return what `origin` still works on or may have accepted, oldest first."""
+        table = _GENERATIONS.c
+        is_open = sa.and_(table.status.in_(UNFINISHED), table.origin == origin)
+        return self._select(is_open)[::-1]
+
+    def newest(self, owner: str, *, limit: int, only_unfinished: bool = False) -> list[Generation]:
+        """Return up to `limit` generations of `owner`, newest first."""
+        table = _GENERATIONS.c
+        wanted = [table.owner == owner]
+        if only_unfinished:
+            wanted.append(table.status.in_(UNFINISHED))
+        return self._select(sa.and_(*wanted), limit=limit)
+
+    def stamp(self) -> str:
+        """Return the time now as the ledger writes it."""
+        return self._now().astimezone(UTC).isoformat(timespec="milliseconds")
+
+    def _select(
+        self, wanted: sa.ColumnElement[bool], *, limit: int | None = None
+    ) -> list[Generation]:
+        newest_first = (_GENERATIONS.c.created_at.desc(), _GENERATIONS.c.id)
+        query = sa.select(_GENERATIONS).where(wanted).order_by(*newest_first).limit(limit)
+        with self._transaction() as connection:
+            return [_generation(row) for row in connection.execute(query).mappings()]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.DBAPIError as exc:
+            # Only the driver's words: the statement's values hold prompts.
+            raise LedgerError(f"The ledger can't be used: {exc.orig}.") from exc.orig
+
+
+def _engine(url: str) -> sa.Engine:
+    try:
+        engine = sa.create_engine(url, hide_parameters=True)
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as exc:
+        # The URL may hold a password, so it is not repeated.
+        raise LedgerError(
+            "KLING_UI_DATABASE_URL is not a database URL this installation can open "
+            f"({type(exc).__name__})."
+        ) from None
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _set_sqlite_up)
+    return engine
+
+
+def _set_sqlite_up(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    # FULL: a commit is on the disk before the POST it precedes leaves the machine.
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA busy_timeout=10000")
+    cursor.close()
+
+
+def _read_version(connection: Connection) -> int:
+    if not sa.inspect(connection).has_table(_VERSION.name):
+        return 0
+    return connection.execute(sa.select(_VERSION.c.version)).scalar() or 0
+
+
+def _generation(row: RowMapping) -> Generation:
+    values = dict(row)
+    values["status"] = Status(values["status"])
+    if values["error"] is not None:
+        values["error"] = Trouble(**values["error"])
+    return Generation(**values)

@@ -1,0 +1,103 @@
+"""One HTTP answer of the provider as a value, and how long it asks to wait."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal, Self
+
+from kling_ui.client.complaint import Complaint, looks_like_html, parse_json
+from kling_ui.client.state import identifier
+
+MAX_WAIT_SECONDS = 86_400.0
+"""The longest wait that `parse_retry_after` returns: a day."""
+
+_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_PROVIDERS_OWN_KEYS = frozenset({"path", "requestId", "statusCode", "timestamp"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back: `body` is the JSON value (None unless `kind` is "json").
+
+    `complaint` is what the body says if read as an error.
+    """
+
+    status_code: int
+    headers: Mapping[str, str]
+    kind: Literal["json", "html", "text", "empty"]
+    body: Any = field(default=None, repr=False)
+    complaint: Complaint = field(default_factory=Complaint)
+
+    @classmethod
+    def from_http(
+        cls, status_code: int, headers: Mapping[str, str], content: bytes, *, secret: str = ""
+    ) -> Self:
+        """Read `content`; what is neither JSON nor words becomes kind "html" or "empty"."""
+        heads = {name.lower(): value for name, value in headers.items()}
+        text = content.decode("utf-8", "replace").strip()
+        if not text:
+            return cls(status_code=status_code, headers=heads, kind="empty")
+        if looks_like_html(text) and not text.startswith(("{", "[", '"')):
+            return cls(status_code=status_code, headers=heads, kind="html")
+        try:
+            body = parse_json(content)
+        except ValueError:
+            said = Complaint.from_json(text, secret=secret)
+            return cls(status_code=status_code, headers=heads, kind="text", complaint=said)
+        said = Complaint.from_json(body, secret=secret)
+        return cls(status_code=status_code, headers=heads, kind="json", body=body, complaint=said)
+
+    @property
+    def is_success(self) -> bool:
+        """Tell whether the status is a 2xx."""
+        return 200 <= self.status_code <= 299  # noqa: PLR2004  what HTTP calls success
+
+    @property
+    def is_providers_own(self) -> bool:
+        """Tell whether the provider itself speaks: a message beside two of its marks.
+
+        Gateways answer JSON too, but not with the provider's request id, path and time.
+        """
+        if not isinstance(self.body, dict) or "message" not in self.body:
+            return False
+        return len(_PROVIDERS_OWN_KEYS & self.body.keys()) >= 2  # noqa: PLR2004  see above
+
+    @property
+    def said(self) -> str:
+        """What the answer says, in words for people."""
+        if self.kind == "html":
+            return f"a gateway answered with an HTML page ({self.status_code})"
+        if self.kind == "empty":
+            return "the answer was empty"
+        return self.complaint.message or "the answer gave no reason"
+
+    @property
+    def request_id(self) -> str | None:
+        """The provider's own id of the request, for its support."""
+        return self.complaint.request_id or identifier(self.headers.get("x-request-id"))
+
+    def retry_after_seconds(self, now: datetime) -> float | None:
+        """Return how long the answer asks to wait."""
+        return parse_retry_after(self.headers.get("retry-after"), now=now)
+
+
+def parse_retry_after(value: str | None, *, now: datetime) -> float | None:
+    """Return the seconds that a Retry-After header asks to wait: a number or an HTTP date.
+
+    A date that has passed is 0.0. More than a day becomes a day (`MAX_WAIT_SECONDS`): that is
+    no number to wait for, but still says "not soon". Negative values and garbage are None.
+    `now` is aware; a date without a zone is taken as UTC.
+    """
+    text = (value or "").strip()
+    if _SECONDS.fullmatch(text):
+        return min(float(text), MAX_WAIT_SECONDS)
+    try:
+        moment = parsedate_to_datetime(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = (moment - now).total_seconds()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return min(max(seconds, 0.0), MAX_WAIT_SECONDS)

@@ -1,0 +1,326 @@
+"""Fetching a finished video: from public addresses only, without the key, in constant memory.
+
+Whether the file is a playable MP4, and how often to try, is for others to decide.
+"""
+
+import asyncio
+import contextlib
+import errno
+import os
+import shutil
+from datetime import UTC, datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn, Self
+
+import httpx
+
+from kling_ui.client.answer import parse_retry_after
+from kling_ui.client.errors import DownloadError, DownloadReason
+
+MAX_REDIRECTS = 5
+SPARE_DISK_BYTES = 16 * 1024**2
+"""What a download leaves free on the disk: the ledger has to be written, too."""
+
+_BUFFER_BYTES = 1024**2
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_WORDS_TYPES = ("text/html", "application/xhtml", "application/json", "application/xml", "text/xml")
+_OK = 200
+_NOT_FOUND = 404
+_LINK_IS_OVER = (401, 403, 410)
+_MAY_PASS = (408, 425, 429)
+_SERVER_TROUBLE = 500
+
+
+class Downloader:
+    """Downloads over `transport`, which decides what addresses may be connected to."""
+
+    def __init__(
+        self,
+        transport: httpx.AsyncBaseTransport,
+        *,
+        timeout: httpx.Timeout,
+        whole_seconds: float,
+        max_bytes: int,
+    ) -> None:
+        self._whole_seconds = whole_seconds
+        self._max_bytes = max_bytes
+        self._http = httpx.AsyncClient(
+            transport=transport,
+            timeout=timeout,
+            trust_env=False,  # a proxy would look the name up again, unchecked
+            follow_redirects=False,
+            cookies=no_cookies(),
+            headers={
+                "User-Agent": "kling-ui",
+                "Accept": "video/*, */*;q=0.5",
+                "Accept-Encoding": "identity",
+                "Connection": "close",
+            },
+        )
+
+    async def fetch(self, url: str, to: Path, *, expected_bytes: int | None) -> int:
+        """Write the video at `url` to `to` and return its size in bytes.
+
+        Raises DownloadError; nothing is left at `to` then, nor on cancellation.
+        """
+        is_complete = False
+        try:
+            async with asyncio.timeout(self._whole_seconds):
+                size = await self._fetch(url, to, expected_bytes)
+            is_complete = True
+        except TimeoutError:
+            raise _network("The download took too long and was given up.") from None
+        finally:
+            if not is_complete:
+                _remove(to)
+        return size
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._http.aclose()
+
+    async def _fetch(self, url: str, to: Path, expected_bytes: int | None) -> int:
+        response = await self._open(url)
+        try:
+            _check_content(response)
+            announced = _announced_bytes(response)
+            self._check_sizes(announced, expected_bytes)
+            size = announced or expected_bytes
+            if size:
+                await asyncio.to_thread(_check_space, to, size)
+            received = await self._save(response, to, size)
+        finally:
+            await response.aclose()
+        _check_received(received, size)
+        return received
+
+    async def _open(self, url: str) -> httpx.Response:
+        """Return the open 200 at the end of at most `MAX_REDIRECTS` redirects."""
+        here = _checked_url(url)
+        for _ in range(MAX_REDIRECTS + 1):
+            response = await self._get(here)
+            if response.status_code == _OK:
+                return response
+            await response.aclose()
+            if not response.has_redirect_location:
+                _raise_for_status(response)
+            here = _checked_url(response.headers["location"], came_from=here)
+        raise DownloadError(
+            f"The video's link redirects more than {MAX_REDIRECTS} times.",
+            reason="too_many_redirects",
+            needs_fresh_url=True,
+        )
+
+    async def _get(self, url: httpx.URL) -> httpx.Response:
+        try:
+            return await self._http.send(self._http.build_request("GET", url), stream=True)
+        except (httpx.HTTPError, httpx.InvalidURL):
+            # Without its cause: that holds the link, and a signed link is as good as a key.
+            raise _network(f"The video's host {url.host} could not be reached.") from None
+
+    def _check_sizes(self, announced: int | None, expected: int | None) -> None:
+        if max(announced or 0, expected or 0) > self._max_bytes:
+            _raise_too_large(self._max_bytes)
+        if announced == 0:
+            _raise_empty()
+        if announced and expected and announced != expected:
+            _raise_wrong_size(announced, expected)
+
+    async def _save(self, response: httpx.Response, to: Path, size: int | None) -> int:
+        received = 0
+        with _PartFile(to) as part:
+            try:
+                async for chunk in response.aiter_raw():
+                    received += len(chunk)
+                    if received > self._max_bytes:
+                        _raise_too_large(self._max_bytes)
+                    if size and received > size:
+                        _raise_wrong_size(received, size)
+                    await part.write(chunk)
+            except httpx.TimeoutException:
+                raise _network("The video's host stopped sending.") from None
+            except httpx.HTTPError:
+                raise DownloadError(
+                    f"The connection broke after {received:,} bytes of the video.",
+                    reason="truncated",
+                    may_retry=True,
+                ) from None
+            await part.finish()
+        return received
+
+
+class _PartFile:
+    """A file written in few, large pieces off the event loop; its troubles are DownloadErrors."""
+
+    def __init__(self, path: Path) -> None:
+        self._pending = bytearray()
+        try:
+            self._file = path.open("wb")
+        except OSError as exc:
+            _raise_for_disk(exc)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with contextlib.suppress(OSError):  # of a full disk, told already by `finish`
+            self._file.close()
+
+    async def write(self, chunk: bytes) -> None:
+        self._pending += chunk
+        if len(self._pending) >= _BUFFER_BYTES:
+            await self._flush(to_disk=False)
+
+    async def finish(self) -> None:
+        """Bring everything to the disk itself: the caller renames the file next."""
+        await self._flush(to_disk=True)
+
+    async def _flush(self, *, to_disk: bool) -> None:
+        pending, self._pending = self._pending, bytearray()
+        try:
+            await asyncio.to_thread(self._write, pending, to_disk=to_disk)
+        except OSError as exc:
+            _raise_for_disk(exc)
+
+    def _write(self, data: bytearray, *, to_disk: bool) -> None:
+        self._file.write(data)
+        if to_disk:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+
+def no_cookies() -> CookieJar:
+    """Return a jar that takes no cookie from anyone."""
+    return CookieJar(policy=DefaultCookiePolicy(allowed_domains=()))
+
+
+def _checked_url(url: str, *, came_from: httpx.URL | None = None) -> httpx.URL:
+    try:
+        link = came_from.join(url) if came_from else httpx.URL(url.strip())
+    except (httpx.InvalidURL, ValueError):
+        raise _refused("The video's link is not a web address.") from None
+    if link.scheme not in ("http", "https") or not link.host:
+        raise _refused("The video's link is not an http or https address.")
+    if link.userinfo:
+        raise _refused("The video's link holds a user name or password, so it was not followed.")
+    if came_from and came_from.scheme == "https" and link.scheme == "http":
+        raise _refused("The video's link leads from https to plain http, so it was not followed.")
+    return link
+
+
+def _raise_for_status(response: httpx.Response) -> NoReturn:
+    code = response.status_code
+    if code in _LINK_IS_OVER:
+        raise DownloadError(
+            f"The video's link is no longer valid ({code}).",
+            reason="expired",
+            needs_fresh_url=True,
+            status_code=code,
+        )
+    if code == _NOT_FOUND:
+        raise DownloadError(
+            "The video was not found at its link (404).",
+            reason="not_found",
+            needs_fresh_url=True,
+            may_retry=True,
+            status_code=code,
+        )
+    raise DownloadError(
+        f"The video's host answered with {code} instead of the video.",
+        reason="status",
+        may_retry=code in _MAY_PASS or code >= _SERVER_TROUBLE,
+        status_code=code,
+        retry_after_seconds=parse_retry_after(
+            response.headers.get("retry-after"), now=datetime.now(UTC)
+        ),
+    )
+
+
+def _check_content(response: httpx.Response) -> None:
+    kind = response.headers.get("content-type", "").strip().lower()
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if kind.startswith(_WORDS_TYPES) or encoding not in ("", "identity"):
+        raise DownloadError(
+            "The video's link leads to something that is not a video.",
+            reason="not_video",
+            needs_fresh_url=True,
+            may_retry=True,
+        )
+
+
+def _announced_bytes(response: httpx.Response) -> int | None:
+    """Return the Content-Length; h11 has refused malformed ones before they get here."""
+    if "transfer-encoding" in response.headers:
+        return None
+    length = response.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdigit() else None
+
+
+def _check_space(to: Path, size: int) -> None:
+    try:
+        free = shutil.disk_usage(to.parent).free
+    except OSError as exc:
+        _raise_for_disk(exc)
+    if free < size + SPARE_DISK_BYTES:
+        raise DownloadError(
+            f"The video has {_megabytes(size)}, but only {_megabytes(free)} are free on the disk. "
+            "Make room, then download it again.",
+            reason="no_space",
+        )
+
+
+def _check_received(received: int, size: int | None) -> None:
+    if received == 0:
+        _raise_empty()
+    if size and received != size:
+        _raise_wrong_size(received, size)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def _network(message: str) -> DownloadError:
+    return DownloadError(message, reason="network", may_retry=True)
+
+
+def _refused(message: str) -> DownloadError:
+    return DownloadError(message, reason="refused_address")
+
+
+def _raise_empty() -> NoReturn:
+    raise DownloadError("The video's file is empty.", reason="empty", may_retry=True)
+
+
+def _raise_wrong_size(size: int, expected: int) -> NoReturn:
+    raise DownloadError(
+        f"The video has {size:,} bytes or more where {expected:,} were announced."
+        if size > expected
+        else f"The video has only {size:,} bytes where {expected:,} were announced.",
+        reason="wrong_size",
+        may_retry=True,
+    )
+
+
+def _raise_too_large(most: int) -> NoReturn:
+    raise DownloadError(
+        f"The video is larger than the {_megabytes(most)} this app accepts.", reason="too_large"
+    )
+
+
+def _raise_for_disk(exc: OSError) -> NoReturn:
+    reason: DownloadReason = "no_space" if exc.errno in _NO_SPACE else "disk"
+    told = "the disk is full" if reason == "no_space" else (exc.strerror or type(exc).__name__)
+    raise DownloadError(f"The video could not be written: {told}.", reason=reason) from exc
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1024**2:,.1f} MB"

@@ -1,0 +1,14 @@
+"""The provider on loopback: AI/ML API's Kling part over real HTTP, with real MP4 files.
+
+It shares no code with the client, or it would share its mistakes. A generation costs nothing
+and takes `seconds`; what is drawn says SIMULATED. A prompt may hold
+`[fail]` (fails like a content-policy violation, not charged),
+`[slow]` (takes five times as long) or
+`[refuse]` (the POST is refused with a 400 naming the prompt).
+"""
+
+from kling_ui.simulator.faults import Fault
+from kling_ui.simulator.server import Simulator
+from kling_ui.simulator.wire import Seen
+
+__all__ = ["Fault", "Seen", "Simulator"]

@@ -1,0 +1,334 @@
+"""One generation's life, step by step: POST once, search, poll, save. Each step is committed.
+
+`run` never POSTs and needs nothing but the row: it serves after a restart as it does at first.
+"""
+
+import asyncio
+import dataclasses
+import logging
+import random
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from kling_ui import catalog, media
+from kling_ui.client import (
+    Client,
+    ClientError,
+    DownloadError,
+    LogEntry,
+    NotSentError,
+    Route,
+    TaskState,
+    UnauthorizedError,
+    UncertainError,
+)
+from kling_ui.history import Generation, Ledger, LedgerError, Status
+from kling_ui.service import decisions, words
+from kling_ui.service.decisions import Meaning
+from kling_ui.service.files import Files
+from kling_ui.service.following import Followers
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Time and luck, handed in so that tests need not wait for them."""
+
+    sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    chance: Callable[[], float] = random.random
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often to ask. None means: `poll_seconds` adapts; `typical_seconds` is the model's."""
+
+    poll_seconds: float | None = None
+    typical_seconds: float | None = None
+
+    def typical(self, generation: Generation) -> float:
+        """Return how long such a generation usually takes, in seconds."""
+        if self.typical_seconds is not None:
+            return self.typical_seconds
+        model = catalog.MODELS.get(generation.model)
+        return model.typical_seconds if model else 180.0
+
+
+class Life:
+    """The steps of a generation between the provider, the ledger, the disk and the followers."""
+
+    def __init__(
+        self,
+        *,
+        client: Client,
+        ledger: Ledger,
+        files: Files,
+        followers: Followers,
+        route: Route | None,
+        pace: Pace,
+        world: World,
+    ) -> None:
+        self._client = client
+        self._ledger = ledger
+        self._files = files
+        self._followers = followers
+        self._route = route
+        self._pace = pace
+        self._world = world
+
+    async def run(self, generation_id: str) -> None:
+        """Take one generation from the state of its row to its end. Running again is harmless.
+
+        A row still `submitting` may have been accepted: it is searched for, never sent again.
+        """
+        generation = await asyncio.to_thread(self._ledger.get, generation_id)
+        if generation is None:
+            return
+        if generation.status is Status.SUBMITTING:
+            lost = words.perhaps_sent("The app was ended while the request was being sent.")
+            generation = await self._commit(generation, status=Status.UNKNOWN, error=lost)
+        if generation.status is Status.UNKNOWN:
+            generation = await self._search(generation, is_refusal_final=False)
+        await self._go_on(generation, at_once=True)
+
+    async def submit(self, generation: Generation) -> None:
+        """Send a generation that is in the ledger and nowhere else yet, then see it through."""
+        generation, busy_waits = await self._post(generation)
+        if generation.status is Status.UNKNOWN:
+            generation = await self._search(generation, is_refusal_final=busy_waits == 0)
+        await self._go_on(generation, at_once=False)
+
+    async def _go_on(self, generation: Generation, *, at_once: bool) -> None:
+        """See a known task through; `at_once`: ask before waiting."""
+        state: TaskState | None = None
+        if generation.status in {Status.QUEUED, Status.GENERATING}:
+            generation, state = await self._poll(generation, at_once=at_once)
+        if generation.status is Status.SAVING:
+            await self._save(generation, state)
+
+    # -- the steps
+
+    async def _post(self, generation: Generation) -> tuple[Generation, int]:
+        """POST, again only where the last try surely created nothing; count the busy waits."""
+        connection_tries, busy_waits = 0, 0
+        while True:
+            try:
+                state = await self._client.create(
+                    generation.payload,
+                    request_id=generation.id,
+                    route=self._route_of(generation),
+                )
+            except UncertainError as exc:
+                lost = words.perhaps_sent(exc.message)
+                generation = await self._commit(generation, status=Status.UNKNOWN, error=lost)
+                return generation, busy_waits
+            except ClientError as exc:
+                connection_tries += isinstance(exc, NotSentError)
+                delay = decisions.resend_delay(
+                    exc,
+                    connection_tries=connection_tries,
+                    busy_waits=busy_waits,
+                    chance=self._world.chance(),
+                )
+                if delay is None:
+                    return await self._reject(generation, exc), busy_waits
+                busy_waits += not isinstance(exc, NotSentError)
+                waiting = words.waiting_to_send(delay, exc)
+                self._followers.publish(dataclasses.replace(generation, error=waiting))
+                await self._world.sleep(delay)
+            else:
+                return await self._adopt(generation, state), busy_waits
+
+    async def _reject(self, generation: Generation, error: ClientError) -> Generation:
+        refusal = words.rejected(error)
+        model = catalog.MODELS.get(generation.model)
+        if model is None or refusal.field is None or model.param(refusal.field) is None:
+            # The field is guessed from the provider's words: keep it only where it is one.
+            refusal = dataclasses.replace(refusal, field=None)
+        return await self._commit(generation, status=Status.REJECTED, error=refusal)
+
+    async def _adopt(self, generation: Generation, found: TaskState | LogEntry) -> Generation:
+        """Commit the task id and its price: from here on the task can't be lost."""
+        return await self._commit(
+            generation,
+            status=Status.QUEUED,
+            task_id=found.task_id,
+            credits_used=found.credits_used,
+            usd_spent=found.usd_spent,
+            error=None,
+        )
+
+    async def _search(self, generation: Generation, *, is_refusal_final: bool) -> Generation:
+        """Ask the provider's log for a request whose answer never came, for a day.
+
+        Where the same request may have been refused before it was sent again, a row of the log
+        that says "failed" may be that earlier one: then it is believed only if no other appears.
+        """
+        looks = 0
+        while True:
+            delay = decisions.look_delay(looks)
+            if looks and self._age(generation) + delay > decisions.LOOK_FOR_SECONDS:
+                return await self._commit(generation, error=words.never_found())
+            await self._world.sleep(delay)
+            looks += 1
+            try:
+                entry = await self._client.find(generation.id)
+            except UnauthorizedError as exc:
+                return await self._commit(generation, error=words.locked_out(exc))
+            except ClientError as exc:
+                _log.info("generation %s: search %d failed: %s", generation.id, looks, exc)
+                entry = None
+            is_believed = is_refusal_final or decisions.is_resting(looks)
+            if entry is not None and entry.status == "failed" and is_believed:
+                failure = words.found_as_failed()
+                return await self._commit(generation, status=Status.REJECTED, error=failure)
+            if entry is not None and entry.task_id and entry.status != "failed":
+                return await self._adopt(generation, entry)
+            if decisions.is_resting(looks):
+                generation = await self._commit(generation, error=words.not_found_yet())
+                self._followers.rest(generation.id)
+
+    async def _poll(
+        self, generation: Generation, *, at_once: bool
+    ) -> tuple[Generation, TaskState | None]:
+        """Ask for the state until it ends; a failed GET is no news, never a failure."""
+        silent_since: datetime | None = None
+        delay = 0.0 if at_once else self._poll_delay(generation)
+        while True:
+            await self._world.sleep(delay)
+            delay = self._poll_delay(generation)
+            try:
+                state = await self._get(generation)
+            except UnauthorizedError as exc:
+                return await self._commit(generation, error=words.locked_out(exc)), None
+            except ClientError as exc:
+                delay = max(delay, exc.retry_after_seconds or 0.0)
+                if silent_since is None:
+                    silent_since = self._world.now()
+                    silence = words.no_news(exc, silent_since)
+                    generation = await self._commit(generation, error=silence)
+                continue
+            silent_since = None
+            generation = await self._take_in(generation, state)
+            if generation.status not in {Status.QUEUED, Status.GENERATING}:
+                return generation, state
+
+    async def _take_in(self, generation: Generation, state: TaskState) -> Generation:
+        """Commit what an answer says, if it says anything new."""
+        outcome = decisions.meaning(state)
+        if outcome is Meaning.FAILED and state.failure is not None:
+            # Failed generations are not charged, whatever was announced before.
+            return await self._commit(
+                generation,
+                status=Status.FAILED,
+                error=words.failed(state.failure),
+                credits_used=0.0,
+                usd_spent=0.0,
+            )
+        if outcome is Meaning.FINISHED:
+            status, error = Status.SAVING, None
+        else:
+            status = decisions.status_while_going(state, generation.status)
+            is_late = self._age(generation) > decisions.STILL_RUNNING_AFTER_SECONDS
+            error = words.still_running() if is_late else None
+            if (status, error) == (generation.status, generation.error):
+                return generation
+        return await self._commit(
+            generation,
+            status=status,
+            error=error,
+            credits_used=_known(state.credits_used, generation.credits_used),
+            usd_spent=_known(state.usd_spent, generation.usd_spent),
+        )
+
+    async def _save(self, generation: Generation, state: TaskState | None) -> None:
+        """Fetch, verify and move the file into place; only then the row says completed."""
+        trouble: Exception | None = None
+        has_asked_anew = False
+        for tries in range(decisions.MAX_DOWNLOAD_TRIES):
+            if tries:
+                delay = decisions.download_delay(tries, self._world.chance())
+                await self._world.sleep(delay)
+            try:
+                state = state or await self._get(generation)
+                video = await self._fetch(generation, state)
+            except UnauthorizedError as exc:
+                await self._commit(generation, error=words.locked_out(exc))
+                return
+            except (ClientError, media.BrokenVideoError, OSError) as exc:
+                trouble = exc
+            else:
+                await self._commit(generation, status=Status.COMPLETED, video=video, error=None)
+                return
+            if isinstance(trouble, DownloadError):
+                if trouble.needs_fresh_url and not has_asked_anew:
+                    has_asked_anew, state = True, None
+                elif not trouble.may_retry:
+                    break
+                elif trouble.reason == "wrong_size" and state is not None:
+                    # The announced size may be the wrong one; the MP4 itself is verified anyway.
+                    state = dataclasses.replace(state, file_size=None)
+        _log.warning("generation %s: its file could not be fetched", generation.id)
+        await self._commit(generation, error=words.not_saved(str(trouble)))
+
+    # -- what the steps share
+
+    async def _get(self, generation: Generation) -> TaskState:
+        task_id = generation.task_id or ""
+        return await self._client.get(task_id, route=self._route_of(generation))
+
+    async def _fetch(self, generation: Generation, state: TaskState) -> str:
+        """Download, verify and adopt the file; leave no part behind if that fails."""
+        if state.video_url is None:
+            raise media.BrokenVideoError("the provider gives no address for it")
+        part = self._files.part(generation)
+        try:
+            await self._client.download(state.video_url, part, expected_bytes=state.file_size)
+            return await asyncio.to_thread(self._files.adopt, generation)
+        except (media.BrokenVideoError, OSError):
+            await asyncio.to_thread(self._files.discard, generation)
+            raise
+
+    async def _commit(self, generation: Generation, **changes: Any) -> Generation:
+        """Write changes down, then tell the followers; a ledger in trouble is waited for."""
+        delay = 1.0
+        while True:
+            try:
+                changed = await asyncio.to_thread(self._ledger.update, generation.id, **changes)
+            except LedgerError as exc:
+                _log.error("generation %s: %s Trying again.", generation.id, exc)
+                known = {**changes, "error": words.ledger_trouble(str(exc))}
+                self._followers.publish(dataclasses.replace(generation, **known))
+                await self._world.sleep(delay)
+                delay = min(2 * delay, 30.0)
+                continue
+            if changed.status is not generation.status:
+                _log.info("generation %s: %s", changed.id, changed.status)
+            self._followers.publish(changed)
+            return changed
+
+    def _route_of(self, generation: Generation) -> Route:
+        if self._route is not None:
+            return self._route
+        model = catalog.MODELS.get(generation.model)
+        return "kling" if model is not None and model.in_brief else "universal"
+
+    def _poll_delay(self, generation: Generation) -> float:
+        if self._pace.poll_seconds is not None:
+            return self._pace.poll_seconds
+        return decisions.poll_delay(
+            elapsed_seconds=self._age(generation),
+            typical_seconds=self._pace.typical(generation),
+            chance=self._world.chance(),
+        )
+
+    def _age(self, generation: Generation) -> float:
+        created = datetime.fromisoformat(generation.created_at)
+        return (self._world.now() - created).total_seconds()
+
+
+def _known(new: float | None, old: float | None) -> float | None:
+    return old if new is None else new

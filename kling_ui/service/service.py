@@ -1,0 +1,183 @@
+"""The service that page and API talk to: one asyncio task per unfinished generation.
+
+The tasks belong to the app; followers only watch. What a task does stands in `life`.
+"""
+
+import asyncio
+import dataclasses
+import logging
+import uuid
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from kling_ui import catalog
+from kling_ui.client import Client, Route
+from kling_ui.history import SIMULATOR, Generation, Ledger, LedgerError, Status
+from kling_ui.service import words
+from kling_ui.service.files import Files
+from kling_ui.service.following import Followers
+from kling_ui.service.life import Life, Pace, World
+
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """Generations from submission to the verified file, all on one event loop.
+
+    `origin` is who is asked (LIVE or SIMULATOR); only its generations are picked up. `route`
+    None means: the pair that each model documents.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: Client,
+        ledger: Ledger,
+        folder: Path,
+        origin: str,
+        route: Route | None = None,
+        pace: Pace | None = None,
+        world: World | None = None,
+    ) -> None:
+        self.origin = origin
+        self.files = Files(folder)
+        self.pace = pace or Pace()
+        self._ledger = ledger
+        self._followers = Followers()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._life = Life(
+            client=client,
+            ledger=ledger,
+            files=self.files,
+            followers=self._followers,
+            route=route,
+            pace=self.pace,
+            world=world or World(),
+        )
+
+    async def submit(
+        self, model_id: Any, values: Mapping[str, Any], *, owner: str = "local"
+    ) -> Generation:
+        """Check, write down and POST one generation; return it once that is answered or lost.
+
+        Raises catalog.InvalidValuesError where nothing may be sent. Every other failure is a
+        state of the returned generation. The POST goes on even if the caller is cancelled.
+        """
+        generation = self._new(model_id, values, owner)
+        try:
+            await asyncio.to_thread(self._ledger.insert, generation)
+        except LedgerError as exc:
+            _log.error("generation %s not recorded, so not sent: %s", generation.id, exc)
+            return dataclasses.replace(
+                generation, status=Status.REJECTED, error=words.not_recorded(str(exc))
+            )
+        self._start(generation, self._life.submit(generation))
+        async for snapshot in self.follow(generation.id):
+            generation = snapshot
+            if snapshot.status is not Status.SUBMITTING:
+                break
+        return generation
+
+    async def follow(
+        self, generation_id: str, *, watcher: str | None = None
+    ) -> AsyncIterator[Generation]:
+        """Yield a generation as it is now and after each change, until it rests.
+
+        It rests at a final status, or where the service has stopped trying for now (`error`
+        says why). A `watcher`, one per page, follows one generation at a time: `stop` or its
+        next `follow` ends this one. Yields nothing for an unknown id.
+        """
+        with self._followers.join(generation_id, watcher) as follower:
+            async for snapshot in follower:
+                yield snapshot
+            if follower.has_seen_any or follower.is_stopped:
+                return
+        generation = await self.get(generation_id)
+        if generation is not None:
+            yield generation
+
+    @property
+    def is_simulated(self) -> bool:
+        """Tell whether the simulator is asked: no money, no real videos."""
+        return self.origin == SIMULATOR
+
+    def typical_seconds(self, generation: Generation) -> float:
+        """Return how long such a generation usually takes."""
+        return self.pace.typical(generation)
+
+    def stop(self, watcher: str) -> None:
+        """Stop watching, for one watcher. The generation goes on: nothing can cancel it."""
+        self._followers.stop(watcher)
+
+    def is_working_on(self, generation_id: str) -> bool:
+        """Tell whether a generation is being taken on right now, watched or not."""
+        return generation_id in self._tasks
+
+    async def get(self, generation_id: str) -> Generation | None:
+        """Return a generation as it is now, or None."""
+        snapshot = self._followers.snapshot(generation_id)
+        return snapshot or await asyncio.to_thread(self._ledger.get, generation_id)
+
+    async def newest(
+        self, owner: str, *, limit: int = 50, only_unfinished: bool = False
+    ) -> list[Generation]:
+        """Return up to `limit` generations of `owner`, newest first."""
+        return await asyncio.to_thread(
+            self._ledger.newest, owner, limit=limit, only_unfinished=only_unfinished
+        )
+
+    async def resume(self) -> int:
+        """Pick up every unfinished generation, never sending one again; return how many."""
+        await asyncio.to_thread(self.files.prepare)
+        unfinished = await asyncio.to_thread(self._ledger.unfinished, origin=self.origin)
+        for generation in unfinished:
+            self._start(generation, self._life.run(generation.id))
+        return len(unfinished)
+
+    async def pick_up(self, generation_id: str) -> None:
+        """Go on with an unfinished generation that rests: look again, or download again."""
+        generation = await self.get(generation_id)
+        if generation is None or generation.origin != self.origin:
+            return
+        if not generation.status.is_final and not self.is_working_on(generation.id):
+            self._start(generation, self._life.run(generation.id))
+
+    async def close(self) -> None:
+        """End all tasks; the next `resume` picks up what they were doing."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _new(self, model_id: Any, values: Mapping[str, Any], owner: str) -> Generation:
+        model = catalog.find_model(model_id)
+        stamp = self._ledger.stamp()
+        return Generation(
+            id=uuid.uuid4().hex,
+            model=model.id,
+            payload=model.payload(values),
+            owner=owner,
+            origin=self.origin,
+            status=Status.SUBMITTING,
+            created_at=stamp,
+            updated_at=stamp,
+        )
+
+    def _start(self, generation: Generation, work: Coroutine[Any, Any, None]) -> None:
+        self._followers.publish(generation)
+        task = asyncio.create_task(self._guard(generation.id, work), name=generation.id)
+        self._tasks[generation.id] = task
+
+    async def _guard(self, generation_id: str, work: Coroutine[Any, Any, None]) -> None:
+        """Let no mistake of ours end a generation: it stays open, and says so."""
+        try:
+            await work
+        except Exception:  # noqa: BLE001  a paid task outlives any mistake of ours
+            _log.exception("generation %s: left open after an unexpected error", generation_id)
+            last = self._followers.snapshot(generation_id)
+            if last is not None:
+                self._followers.publish(dataclasses.replace(last, error=words.unexpected()))
+        finally:
+            del self._tasks[generation_id]
+            self._followers.end(generation_id)

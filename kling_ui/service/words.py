@@ -1,0 +1,134 @@
+"""What people read when a generation does not go smoothly: what happened, money, what next."""
+
+from datetime import datetime
+
+from kling_ui.client import ClientError, Failure, NotSentError, UnauthorizedError
+from kling_ui.history import Trouble
+
+_NOTHING_SPENT = "Nothing was spent."
+
+
+def rejected(error: ClientError) -> Trouble:
+    """Say that the provider refused a request, or that it surely never arrived."""
+    if isinstance(error, NotSentError):
+        advice = "Check the network and press Generate again."
+        return Trouble("not_sent", f"{error.message} {_NOTHING_SPENT} {advice}")
+    kind = "unauthorized" if isinstance(error, UnauthorizedError) else "refused"
+    return Trouble(kind, f"{error.message} {_NOTHING_SPENT}{_for_support(error)}", error.field)
+
+
+def not_recorded(reason: str) -> Trouble:
+    """Say that a request was not sent, since it could not be written down first."""
+    advice = "Free the data folder (disk full, read-only or locked?) and press Generate again."
+    return Trouble("ledger", f"{reason} The request was not sent. {_NOTHING_SPENT} {advice}")
+
+
+def waiting_to_send(seconds: float, error: ClientError) -> Trouble:
+    """Say that a request has not been taken yet and will be sent again in a moment."""
+    message = f"{error.message} Trying again in {seconds:.0f} s. {_NOTHING_SPENT}"
+    return Trouble("waiting", message)
+
+
+def perhaps_sent(reason: str) -> Trouble:
+    """Say that a request may have been accepted."""
+    return Trouble(
+        "unknown",
+        f"{reason} The request may have been accepted, so it was not sent again: we are asking "
+        "the provider whether it arrived. It is paid for only if it did.",
+    )
+
+
+def not_found_yet() -> Trouble:
+    """Say that the provider does not list a request so far."""
+    return Trouble(
+        "unknown",
+        "The provider's answer never came, and its list of requests does not show this one yet. "
+        "It was not sent again. The search goes on at growing intervals for a day; "
+        "if it was accepted, the video will appear in History.",
+    )
+
+
+def never_found() -> Trouble:
+    """Say that a request was searched for a day in vain."""
+    return Trouble(
+        "unknown",
+        "The provider's answer never came, and its list of requests has not shown this one for "
+        "a day. Most likely it never arrived and cost nothing: compare with your bill, then "
+        "look again, or make it anew.",
+    )
+
+
+def found_as_failed() -> Trouble:
+    """Say that the search for a lost request showed that it had failed."""
+    return Trouble(
+        "refused",
+        f"The provider lists this request as failed. {_NOTHING_SPENT} Press Generate again.",
+    )
+
+
+def failed(failure: Failure) -> Trouble:
+    """Say that the provider could not make the video."""
+    message = f"{failure.message} Failed generations are not charged."
+    return Trouble("failed", message, failure.field)
+
+
+def no_news(error: ClientError, since: datetime) -> Trouble:
+    """Say since when the provider has not answered."""
+    return Trouble(
+        "no_news",
+        f"No answer from the provider since {since:%H:%M:%S} UTC ({_clause(error.message)}). "
+        "The generation goes on there; we keep asking.",
+    )
+
+
+def locked_out(error: ClientError) -> Trouble:
+    """Say that the key is no longer taken while a task is running."""
+    return Trouble(
+        "unauthorized",
+        f"{error.message} The generation goes on at the provider and stays yours. Mend the key, "
+        "restart the app, and it is picked up again.",
+    )
+
+
+def still_running() -> Trouble:
+    """Say that a task takes unusually long."""
+    return Trouble(
+        "still_running",
+        "Still running after 30 minutes. That is unusual but happens. It is charged only if it "
+        "succeeds; you may close the page, the video will be in History.",
+    )
+
+
+def not_saved(reason: str) -> Trouble:
+    """Say that a finished, paid video could not be fetched."""
+    return Trouble(
+        "not_saved",
+        "The video is finished and paid for, but its file could not be fetched: "
+        f"{_clause(reason)}. It is kept at the provider for about 30 days. Use Download again.",
+    )
+
+
+def ledger_trouble(reason: str) -> Trouble:
+    """Say that progress can't be written down for now."""
+    return Trouble(
+        "ledger",
+        f"{reason} The generation goes on and nothing is lost while the app runs: free the data "
+        "folder (disk full, read-only or locked?), and it is written as soon as it can be.",
+    )
+
+
+def unexpected() -> Trouble:
+    """Say that the app itself made a mistake."""
+    return Trouble(
+        "internal",
+        "The app ran into an error of its own and stopped following this generation. It was not "
+        "sent again; whatever was paid for is kept. Use Look again; the log has the details.",
+    )
+
+
+def _for_support(error: ClientError) -> str:
+    return f" (For support: request {error.request_id}.)" if error.request_id else ""
+
+
+def _clause(sentence: str) -> str:
+    return sentence.rstrip(".") or "no reason given"

@@ -1,0 +1,7 @@
+"""The page and the API: one gr.Blocks derived from the catalog, talking to the service only."""
+
+from kling_ui.ui.guard import Guard
+from kling_ui.ui.look import look
+from kling_ui.ui.page import build
+
+__all__ = ["Guard", "build", "look"]

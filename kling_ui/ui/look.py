@@ -1,0 +1,89 @@
+"""How the page looks: the theme, and the style and script files beside this module."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.themes.utils import colors, sizes
+
+_HERE = Path(__file__).parent
+_SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
+_MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+
+
+def look() -> dict[str, Any]:
+    """Return what `Blocks.launch` takes to dress the page."""
+    script = (_HERE / "page.js").read_text("utf-8")
+    return {
+        "theme": _theme(),
+        "css": (_HERE / "page.css").read_text("utf-8"),
+        "head": f"<script>{script}</script>",
+        "favicon_path": _HERE / "favicon.svg",
+    }
+
+
+def _theme() -> gr.themes.Base:
+    # System fonts: nothing is fetched from elsewhere, and nothing jumps when a font arrives.
+    theme = gr.themes.Base(
+        primary_hue=colors.orange,
+        neutral_hue=colors.stone,
+        radius_size=sizes.radius_lg,
+        font=_SANS,
+        font_mono=_MONO,
+    )
+    return theme.set(
+        body_background_fill="#faf9f7",
+        body_background_fill_dark="#121110",
+        body_text_color="#1c1917",
+        body_text_color_dark="#f5f5f4",
+        body_text_color_subdued="#57534e",
+        body_text_color_subdued_dark="#b5aea8",
+        background_fill_primary="#ffffff",
+        background_fill_primary_dark="#1c1a18",
+        background_fill_secondary="#f3f1ee",
+        background_fill_secondary_dark="#161513",
+        block_background_fill="#ffffff",
+        block_background_fill_dark="#1c1a18",
+        block_border_color="#e7e5e1",
+        block_border_color_dark="#34302d",
+        border_color_primary="#e7e5e1",
+        border_color_primary_dark="#34302d",
+        block_label_background_fill="transparent",
+        block_label_background_fill_dark="transparent",
+        block_title_text_color="#57534e",
+        block_title_text_color_dark="#d6d3d1",
+        block_title_text_weight="600",
+        block_title_text_size="13px",
+        block_info_text_color="#6b6560",
+        block_info_text_color_dark="#b5aea8",
+        block_radius="12px",
+        block_shadow="none",
+        block_shadow_dark="none",
+        block_padding="14px 16px",
+        input_background_fill="#ffffff",
+        input_background_fill_dark="#161513",
+        input_border_color="#e7e5e1",
+        input_border_color_dark="#34302d",
+        input_border_color_focus="#c2410c",
+        input_border_color_focus_dark="#fb923c",
+        input_placeholder_color="#78716c",
+        input_placeholder_color_dark="#a09892",
+        input_shadow="none",
+        input_shadow_focus="none",
+        button_primary_background_fill="#1c1917",
+        button_primary_background_fill_hover="#3a3531",
+        button_primary_background_fill_dark="#faf9f7",
+        button_primary_background_fill_hover_dark="#e0ddd9",
+        button_primary_text_color="#ffffff",
+        button_primary_text_color_dark="#1c1917",
+        button_primary_border_color="#1c1917",
+        button_primary_border_color_dark="#faf9f7",
+        button_secondary_background_fill="transparent",
+        button_secondary_background_fill_dark="transparent",
+        button_secondary_background_fill_hover="#f3f1ee",
+        button_secondary_background_fill_hover_dark="#292522",
+        button_secondary_border_color="#d6d3cf",
+        button_secondary_border_color_dark="#48433f",
+        slider_color="#ea580c",
+        slider_color_dark="#f97316",
+    )

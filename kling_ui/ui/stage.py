@@ -1,0 +1,220 @@
+"""The right column as HTML: the screen before there is a video, and the status card below it.
+
+Pure functions from a generation to text; every word that came from outside is escaped.
+The script beside this module ticks the clock and fills the bar from the `data-` attributes.
+"""
+
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+from kling_ui.catalog import InvalidValuesError, find_model
+from kling_ui.service import Generation, Status
+from kling_ui.ui import words
+
+_STEPS = (
+    (Status.QUEUED, "Queued"),
+    (Status.GENERATING, "Generating"),
+    (Status.SAVING, "Saving"),
+    (Status.COMPLETED, "Ready"),
+)
+_MONEY = {
+    Status.UNKNOWN: "Money: not known yet",
+    Status.REJECTED: "Nothing spent",
+    Status.FAILED: "Not charged",
+}
+_RATIOS = {"16:9", "9:16", "1:1"}
+
+
+def empty_screen(*, is_simulated: bool) -> str:
+    """Invite to a first video."""
+    note = (
+        "No key is set, so a simulator answers: free, and clearly labelled."
+        if is_simulated
+        else "Each generation is paid from your AI/ML API balance."
+    )
+    return _screen(
+        "empty",
+        "16:9",
+        f"<strong>Your video appears here</strong><span>Write a prompt, or start from one of "
+        f"the examples.</span><small>{note}</small>",
+    )
+
+
+def screen(generation: Generation) -> str:
+    """Fill the stage while there is no video: a calm shimmer, or why there is none."""
+    ratio = str(generation.payload.get("aspect_ratio", "16:9"))
+    prompt = f"<q>{escape(_shortened(generation.prompt))}</q>" if generation.prompt else ""
+    if generation.status in {Status.REJECTED, Status.FAILED}:
+        return _screen("none", ratio, f"<strong>No video this time</strong>{prompt}")
+    return _screen("working", ratio, prompt)
+
+
+def _screen(kind: str, ratio: str, inside: str) -> str:
+    ratio = ratio if ratio in _RATIOS else "16:9"
+    return (
+        f'<div class="k-screen" data-kind="{kind}" data-ratio="{ratio}">'
+        f'<div class="k-sheet"></div><div class="k-says">{inside}</div></div>'
+    )
+
+
+def idle_card() -> str:
+    """Say what the status card is for, before there is anything to say."""
+    return (
+        '<section class="k-card" data-status="idle"><p class="k-hint">Progress, cost and what to '
+        "do next are shown here. You may close the page meanwhile: nothing gets lost.</p></section>"
+    )
+
+
+def sending_card() -> str:
+    """Say that the request is on its way."""
+    return (
+        '<section class="k-card" data-status="submitting" data-sending>'
+        f"{_head(words.TITLES[Status.SUBMITTING], 'submitting')}"
+        '<div class="k-bar" data-indeterminate><i></i></div></section>'
+    )
+
+
+def refused_card(refusal: InvalidValuesError) -> str:
+    """Say which values can't be sent."""
+    items = "".join(
+        f"<li><b>{escape(problem.field)}</b> {escape(problem.message)}</li>"
+        for problem in refusal.problems
+    )
+    return (
+        '<section class="k-card" data-status="refused" data-tone="bad" role="alert">'
+        f"{_head('Please mend this first', 'not sent')}<ul>{items}</ul>"
+        '<p class="k-hint">Nothing was sent and nothing was spent. Your entries are kept.</p>'
+        "</section>"
+    )
+
+
+def missing_card() -> str:
+    """Say that a link leads to nothing."""
+    return (
+        '<section class="k-card" data-status="missing" data-tone="bad" role="alert">'
+        f"{_head('This generation is not here', 'not found')}"
+        '<p class="k-hint">The link may come from another installation. Your own generations '
+        "are under History.</p></section>"
+    )
+
+
+def card(
+    generation: Generation, *, typical_seconds: float, video: Path | None, is_watched: bool
+) -> str:
+    """Say where a generation stands, how long it takes, what it costs and what to do next."""
+    status = generation.status
+    elapsed = _elapsed(generation)
+    body = [_head(_title(generation, is_watched=is_watched), status.value, _clock(generation))]
+    if not status.is_final:
+        body.append(_bar())
+    if status not in {Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.SUBMITTING}:
+        body.append(_steps(status))
+    if not is_watched and not status.is_final and generation.error is None:
+        body.append(
+            '<p class="k-hint">You stopped watching. Kling has no cancel: the generation goes on '
+            "in the background and the video will be in History.</p>"
+        )
+    if generation.error is not None:
+        body.append(f'<p class="k-message">{escape(generation.error.message)}</p>')
+    body.append(_facts(generation))
+    if video is not None:
+        body.append(_download(video))
+    ticking = "" if status.is_final or not is_watched else " data-ticking"
+    return (
+        f'<section class="k-card" data-generation="{generation.id}" data-status="{status.value}" '
+        f'data-tone="{_tone(generation)}" data-elapsed="{elapsed:.1f}" '
+        f'data-typical="{typical_seconds:.1f}"{ticking}>{"".join(body)}</section>'
+    )
+
+
+def file_url(path: Path) -> str:
+    """Return where Gradio serves a file below its static paths, from the app's root."""
+    return f"/gradio_api/file={quote(path.as_posix())}"
+
+
+def model_title(model_id: str) -> str:
+    """Return a model's title, or its id where the catalog has lost it."""
+    try:
+        return find_model(model_id).title
+    except InvalidValuesError:
+        return model_id
+
+
+def _title(generation: Generation, *, is_watched: bool) -> str:
+    if not is_watched and not generation.status.is_final and generation.error is None:
+        return "Going on in the background"
+    if generation.status is Status.SAVING and generation.error is not None:
+        return "Paid, but not fetched yet"
+    return words.TITLES[generation.status]
+
+
+def _head(title: str, word: str, clock: str = "") -> str:
+    return (
+        f'<header><strong role="status">{escape(title)}</strong>'
+        f'<code class="k-word">{escape(word)}</code>{clock}</header>'
+    )
+
+
+def _clock(generation: Generation) -> str:
+    if generation.status.is_final:
+        return f'<span class="k-clock">took {words.clock(_elapsed(generation))}</span>'
+    return '<span class="k-clock" data-clock></span>'
+
+
+def _bar() -> str:
+    return (
+        '<div class="k-bar" role="progressbar" aria-label="Progress against the usual time" '
+        'aria-valuemin="0" aria-valuemax="100"><i></i></div>'
+    )
+
+
+def _steps(status: Status) -> str:
+    """Draw the four states; their words are drawn by CSS, so that the text names just one."""
+    reached = [step for step, _ in _STEPS].index(status)
+    items = "".join(
+        f'<li data-label="{label}" data-{"past" if i < reached else "now"}></li>'
+        if i <= reached
+        else f'<li data-label="{label}"></li>'
+        for i, (_, label) in enumerate(_STEPS)
+    )
+    return f'<ol class="k-steps" aria-hidden="true">{items}</ol>'
+
+
+def _facts(generation: Generation) -> str:
+    facts = [f"<span>{escape(model_title(generation.model))}</span>"]
+    cost = _MONEY.get(generation.status) or words.money(generation)
+    if cost:
+        facts.append(f"<span>{escape(cost)}</span>")
+    if generation.task_id:
+        task = escape(generation.task_id, quote=True)
+        facts.append(
+            f'<span class="k-task">Task <code title="{task}">{task}</code> '
+            f'<button type="button" data-copy="{task}">Copy</button></span>'
+        )
+    return f'<div class="k-facts">{"".join(facts)}</div>'
+
+
+def _download(video: Path) -> str:
+    return (
+        f'<div class="k-actions"><a class="k-button" href="{escape(file_url(video), quote=True)}" '
+        f'data-rooted download="{escape(video.name, quote=True)}">Download video</a></div>'
+    )
+
+
+def _tone(generation: Generation) -> str:
+    if generation.status in {Status.REJECTED, Status.FAILED}:
+        return "bad"
+    if generation.status is Status.COMPLETED:
+        return "good"
+    return "warn" if generation.error is not None else "calm"
+
+
+def _elapsed(generation: Generation) -> float:
+    end = datetime.fromisoformat(generation.finished_at or datetime.now(UTC).isoformat())
+    return max(0.0, (end - datetime.fromisoformat(generation.created_at)).total_seconds())
+
+
+def _shortened(text: str, limit: int = 160) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"

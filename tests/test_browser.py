@@ -1,0 +1,373 @@
+"""The page as a person meets it: the real app in its own process, in a real Chromium."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from kling_ui.simulator import Fault, Simulator
+
+pytestmark = pytest.mark.browser
+
+HOME = Path(__file__).resolve().parent.parent
+KEY = "sk-browser-tests-0123456789"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SOON = 30_000
+PROMPT = "A paper boat drifts down a flooded street at night"
+
+
+class App:
+    """app.py in a process of its own, with a key, against a simulator that the test holds."""
+
+    def __init__(self, folder: Path, simulator: Simulator, key: str = KEY) -> None:
+        self.folder = folder
+        self.simulator = simulator
+        self.key = key
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    def start(self) -> None:
+        environ = {
+            **os.environ,
+            "AIML_API_KEY": self.key,
+            "AIML_API_BASE_URL": self.simulator.base_url,
+            "KLING_UI_DATA_DIR": str(self.folder),
+            "KLING_UI_POLL_SECONDS": "0.2",
+            "GRADIO_SERVER_PORT": str(self.port),
+            "GRADIO_TEMP_DIR": str(self.folder / "uploads"),
+        }
+        log = (self.folder / "app.log").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=HOME, env=environ, stdout=log, stderr=log
+        )
+        log.close()
+        wait_until_served(self)
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+    def posts(self) -> int:
+        return sum(seen.method == "POST" for seen in self.simulator.seen)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_served(app: App) -> None:
+    for _ in range(240):
+        try:
+            with urllib.request.urlopen(app.url, timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.25)
+        if app.process is not None and app.process.poll() is not None:
+            break
+    raise AssertionError((app.folder / "app.log").read_text())
+
+
+@contextmanager
+def running_app(folder: Path, *, seconds: float = 2.0, key: str = KEY) -> Iterator[App]:
+    folder.mkdir(exist_ok=True)
+    with Simulator(folder=folder / "provider", seconds=seconds, key=KEY) as simulator:
+        app = App(folder, simulator, key)
+        app.start()
+        try:
+            yield app
+        finally:
+            app.kill()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None and os.environ.get("CI"):
+        pytest.fail("CI has no Chromium: .ci/run installs it, so something is broken")
+    if path is None:
+        pytest.skip("NO BROWSER: the page is NOT tested; install Debian's chromium to test it")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    with running_app(tmp_path_factory.mktemp("app")) as app:
+        yield app
+
+
+@pytest.fixture
+def page(browser: Browser, app: App) -> Iterator[Page]:
+    app.simulator.clear()
+    yield from opened(browser, app)
+
+
+def opened(browser: Browser, app: App, width: int = 1280) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    page = context.new_page()
+    open_page(page, app.url)
+    yield page
+    context.close()
+
+
+def open_page(page: Page, url: str) -> None:
+    page.goto(url)
+    expect(page.locator("#generate")).to_be_enabled(timeout=SOON)
+    # Painted is not yet wired: Gradio attaches its listeners a moment later.
+    page.wait_for_timeout(500)
+
+
+def write(page: Page, prompt: str) -> None:
+    page.locator("#prompt textarea").fill(prompt)
+
+
+def press(page: Page) -> None:
+    page.locator("#generate").click()
+
+
+def status_is(page: Page, word: str) -> None:
+    expect(page.locator("#status .k-word")).to_have_text(word, timeout=SOON)
+
+
+def is_playing(page: Page) -> None:
+    expect(page.locator("#video video")).to_be_visible(timeout=SOON)
+    page.wait_for_function("document.querySelector('#video video').currentTime > 0.1")
+
+
+def test_a_prompt_becomes_a_video_that_plays_and_downloads(page: Page):
+    write(page, PROMPT)
+    press(page)
+    status_is(page, "generating")
+    expect(page.locator("#status [data-clock]")).to_contain_text("of about")
+    status_is(page, "completed")
+    is_playing(page)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download video").click()
+    name = download.value.suggested_filename
+    assert name.startswith("kling-1-6-standard-a-paper-boat")
+    assert name.endswith(".mp4")
+    assert Path(download.value.path()).stat().st_size > 1000
+
+
+def test_the_badge_says_where_requests_go(page: Page):
+    expect(page.locator("#badge")).to_contain_text("AI/ML API")
+
+
+def test_a_reload_in_the_middle_shows_the_same_generation_to_its_end(page: Page, app: App):
+    before = app.posts()
+    write(page, f"{PROMPT}, reloaded")
+    press(page)
+    status_is(page, "generating")
+    expect(page).to_have_url(re.compile(r"generation=[0-9a-f]{32}"))
+    page.reload()
+    status_is(page, "completed")
+    is_playing(page)
+    page.reload()
+    is_playing(page)
+    assert app.posts() == before + 1
+
+
+def test_a_new_tab_shows_the_generation_that_still_runs(page: Page, app: App):
+    write(page, f"{PROMPT}, second tab")
+    press(page)
+    status_is(page, "generating")
+    page.close()
+    other = page.context.new_page()
+    other.goto(app.url)
+    status_is(other, "completed")
+    is_playing(other)
+
+
+def test_stop_ends_the_watching_and_not_the_generation(page: Page):
+    write(page, f"{PROMPT}, unwatched")
+    press(page)
+    page.locator("#stop").click()
+    expect(page.locator("#status")).to_contain_text("You stopped watching")
+    expect(page.locator("#status")).to_contain_text("goes on in the background")
+    time.sleep(0.6)
+    expect(page.locator("#status")).to_contain_text("You stopped watching")
+    page.locator("#again").click()
+    status_is(page, "completed")
+    is_playing(page)
+
+
+def test_a_second_generation_takes_the_stage_while_the_first_goes_on(page: Page):
+    write(page, "First of two")
+    press(page)
+    status_is(page, "generating")
+    write(page, "Second of two")
+    time.sleep(1.3)
+    press(page)
+    status_is(page, "completed")
+    is_playing(page)
+    assert "second-of-two" in str(page.locator(".k-button").get_attribute("download"))
+    page.get_by_role("tab", name="History").click()
+    expect(page.locator("#history")).to_contain_text("First of two")
+    first = page.locator(".k-tile", has_text="First of two")
+    expect(first.locator("img")).to_be_visible(timeout=SOON)
+
+
+def test_control_enter_generates(page: Page, app: App):
+    before = app.posts()
+    write(page, f"{PROMPT}, by keyboard")
+    page.locator("#prompt textarea").press("Control+Enter")
+    status_is(page, "completed")
+    assert app.posts() == before + 1
+
+
+def test_a_double_click_is_one_task(page: Page, app: App):
+    before = app.posts()
+    write(page, f"{PROMPT}, twice")
+    page.locator("#generate").dblclick()
+    status_is(page, "completed")
+    assert app.posts() == before + 1
+
+
+def test_a_failed_generation_is_a_card_that_says_what_happened_and_what_it_cost(page: Page):
+    write(page, "[fail] on purpose")
+    press(page)
+    status_is(page, "failed")
+    card = page.locator("#status")
+    expect(card).to_contain_text("content policy")
+    expect(card).to_contain_text("not charged")
+    expect(page.locator("#screen")).to_contain_text("No video this time")
+
+
+def test_a_blank_prompt_is_refused_at_its_field_and_nothing_is_sent(page: Page, app: App):
+    before = app.posts()
+    write(page, "   ")
+    press(page)
+    expect(page.locator("#prompt")).to_contain_text("Prompt is required")
+    assert app.posts() == before
+    time.sleep(1.3)
+    write(page, f"{PROMPT}, mended")
+    press(page)
+    status_is(page, "completed")
+
+
+def test_a_prompt_that_is_too_long_is_counted_and_refused(page: Page, app: App):
+    before = app.posts()
+    write(page, "long " * 501)
+    expect(page.locator("#prompt-count [data-over]")).to_have_text("2,505 / 2,500")
+    press(page)
+    expect(page.locator("#prompt")).to_contain_text("Shorten it by 5")
+    assert app.posts() == before
+
+
+def test_markup_in_a_prompt_stays_text(page: Page):
+    write(page, "<img src=x onerror=\"document.title='owned'\"> & <b>bold</b> [fail]")
+    press(page)
+    status_is(page, "failed")
+    expect(page.locator("#screen q")).to_contain_text("<b>bold</b>")
+    page.get_by_role("tab", name="History").click()
+    expect(page.locator(".k-tile").first).to_contain_text("<b>bold</b>")
+    assert page.title() == "Kling UI"
+
+
+def test_history_lists_the_newest_first_and_a_click_opens_it(page: Page):
+    write(page, "Older prompt for the list")
+    press(page)
+    status_is(page, "completed")
+    page.get_by_role("tab", name="History").click()
+    newest = page.locator(".k-tile").first
+    expect(newest).to_contain_text("Older prompt for the list")
+    expect(newest.locator("img")).to_be_visible(timeout=SOON)
+    newest.click()
+    is_playing(page)
+    expect(page.locator("#status")).to_contain_text("Your video is ready")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_everything_without_sideways_scroll(browser: Browser, app: App, scheme: str):
+    for page in opened(browser, app, width=390):
+        open_page(page, f"{app.url}?__theme={scheme}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        write(page, f"{PROMPT}, on a phone")
+        press(page)
+        status_is(page, "completed")
+        is_playing(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.get_by_role("tab", name="History").click()
+        expect(page.locator(".k-tile").first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_lost_answer_is_explained_and_found_again(page: Page, app: App):
+    charges = app.simulator.charges
+    app.simulator.plan(Fault(on="create", kind="reset_after"))
+    write(page, f"{PROMPT}, answer lost")
+    press(page)
+    status_is(page, "completed")
+    is_playing(page)
+    assert app.simulator.charges == charges + 1
+
+
+def test_the_page_never_shows_the_key(page: Page, app: App):
+    write(page, f"{PROMPT}, no key here")
+    press(page)
+    status_is(page, "completed")
+    with urllib.request.urlopen(f"{app.url}config", timeout=10) as answer:
+        assert KEY not in answer.read().decode()
+    assert KEY not in page.content()
+    assert KEY not in (app.folder / "app.log").read_text()
+
+
+def test_an_app_that_is_killed_goes_on_after_its_restart(browser: Browser, tmp_path: Path):
+    with running_app(tmp_path / "data", seconds=4) as app:
+        for page in opened(browser, app):
+            write(page, f"{PROMPT}, kill -9")
+            press(page)
+            status_is(page, "generating")
+            app.kill()
+            app.start()
+            open_page(page, page.url)
+            status_is(page, "completed")
+            is_playing(page)
+        assert app.posts() == 1
+        assert app.simulator.charges == 1
+
+
+def test_a_wrong_key_is_a_card_that_says_that_nothing_was_spent(browser: Browser, tmp_path: Path):
+    with running_app(tmp_path / "data", key="sk-wrong") as app:
+        for page in opened(browser, app):
+            write(page, PROMPT)
+            press(page)
+            status_is(page, "rejected")
+            expect(page.locator("#status")).to_contain_text("key")
+            expect(page.locator("#status")).to_contain_text("Nothing was spent")
+            app.simulator.stop()
+            time.sleep(1.3)
+            press(page)
+            expect(page.locator("#status")).to_contain_text("network", timeout=SOON)
+            status_is(page, "rejected")
+        assert app.simulator.charges == 0

@@ -73,7 +73,7 @@ class Light:
         height: int,
         dark_from: float = 1.0,
         dark_at: float = 1.0,
-        orbs: int = 9,
+        orbs: int = 7,
     ) -> None:
         self._size = (height, width)
         short = min(width, height)

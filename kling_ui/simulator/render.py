@@ -17,9 +17,9 @@ from kling_ui.simulator.lettering import Layout, lettering
 from kling_ui.simulator.light import Light, Planes, palette, yuv
 
 FRAMES_PER_SECOND = 24
-_SIZES = {"16:9": (1280, 720), "9:16": (720, 1280), "1:1": (960, 960)}
+_SIZES = {"16:9": (1280, 720), "9:16": (720, 1280), "1:1": (864, 864)}
 _DRAFT_SHARE = 4
-_FIELD_LONG_SIDE = 224
+_FIELD_LONG_SIDE = 208
 _DRAFT_FIELD_LONG_SIDE = 64
 _ENCODER = {
     "preset": "ultrafast",
@@ -93,7 +93,7 @@ def _pictures(scene: Scene) -> Iterator[VideoFrame]:
         height=small[1],
         dark_from=words.dark_from,
         dark_at=words.dark_at,
-        orbs=1 if scene.is_draft else 9,
+        orbs=1 if scene.is_draft else 7,
     )
     scaler = VideoReformatter()
     for number in range(scene.frames):

@@ -1,0 +1,437 @@
+"""Every Kling model the provider documents, one row each, and the parameters they share.
+
+Source: the AI/ML API's model pages. Adding a model is adding a row.
+"""
+
+from kling_ui.catalog.intake import PictureLimits
+from kling_ui.catalog.model import Model, Task
+from kling_ui.catalog.params import (
+    CAMERA_PRESETS,
+    Camera,
+    CameraMove,
+    Choice,
+    Elements,
+    Flag,
+    Media,
+    MotionBrush,
+    Number,
+    Param,
+    PictureOrPair,
+    Pictures,
+    Storyboard,
+    Text,
+)
+from kling_ui.catalog.rules import (
+    Doubts,
+    exclude_each_other,
+    need_one_of,
+    pictures_fit_effect,
+    tail_needs_silence,
+)
+
+_BIG = PictureLimits(max_bytes=50_000_000)
+_TURBO_PROMPT = 3072
+
+# -- words
+
+PROMPT = Text(
+    name="prompt",
+    label="Prompt",
+    help="Say what should happen in the video.",
+    placeholder="A cheerful white raccoon running through a sequoia forest, golden hour",
+    required=True,
+)
+PROMPT_OPTIONAL = Text(
+    name="prompt",
+    label="Prompt",
+    help="Say what should happen in the video.",
+    placeholder="Optional: what should happen, how the camera moves",
+)
+PROMPT_TURBO = Text(
+    name="prompt",
+    label="Prompt",
+    help="Say what should happen in the video.",
+    placeholder="What should happen, or use the storyboard below",
+    max_length=_TURBO_PROMPT,
+)
+NEGATIVE_PROMPT = Text(
+    name="negative_prompt",
+    label="What to avoid",
+    placeholder="Blur, distorted hands, watermark",
+)
+SHOTS = Storyboard(
+    name="multi_prompt",
+    label="Storyboard",
+    help="Several shots instead of one prompt.",
+    is_timed=False,
+    maximum=100,
+    advanced=True,
+)
+TIMED_SHOTS = Storyboard(
+    name="multi_prompt",
+    label="Storyboard",
+    help="Several shots instead of one prompt, each with its seconds.",
+    is_timed=True,
+    maximum=6,
+    max_length=_TURBO_PROMPT,
+    advanced=True,
+)
+
+# -- what comes in
+
+IMAGE = Media(
+    name="image_url", label="Start image", help="The video begins with this picture.", required=True
+)
+IMAGE_BIG = Media(
+    name="image_url",
+    label="Start image",
+    help="The video begins with this picture.",
+    required=True,
+    limits=_BIG,
+)
+CHARACTER = Media(
+    name="image_url",
+    label="Character",
+    help="The person or figure that will move.",
+    required=True,
+)
+PORTRAIT = Media(
+    name="image_url", label="Portrait", help="The face that will speak.", required=True
+)
+EFFECT_PICTURES = PictureOrPair(
+    name="image_url",
+    label="Picture",
+    help="One picture, or two where the effect shows two people.",
+    required=True,
+)
+TAIL = Media(name="tail_image_url", label="Last frame", help="The video ends with this picture.")
+LAST_IMAGE = Media(
+    name="last_image_url", label="Last frame", help="The video ends with this picture."
+)
+TWO_TO_FOUR = Pictures(
+    name="image_list",
+    label="Pictures",
+    help="2 to 4 pictures of what should appear together.",
+    required=True,
+    minimum=2,
+    maximum=4,
+)
+UP_TO_SEVEN = Pictures(
+    name="image_list",
+    label="Reference pictures",
+    help="Up to 7 pictures for looks, places or things.",
+    minimum=1,
+    maximum=7,
+)
+UP_TO_FOUR = Pictures(
+    name="image_list",
+    label="Reference pictures",
+    help="Up to 4 pictures for looks, places or things.",
+    minimum=1,
+    maximum=4,
+)
+VOICE = Media(
+    name="audio_url",
+    label="Voice",
+    help="What the portrait says: mp3, wav, m4a or aac, up to 5 MB.",
+    required=True,
+    media="audio",
+)
+SOURCE = Media(
+    name="video_url",
+    label="Video",
+    help="The video to work on: a link, or a file of up to 20 MB.",
+    required=True,
+    media="video",
+)
+MOVES = Media(
+    name="video_url",
+    label="Movements",
+    help="The video whose movements the character takes over: a link, or up to 20 MB.",
+    required=True,
+    media="video",
+)
+ELEMENTS = Elements(
+    name="elements",
+    label="Elements",
+    help="Up to 4 people or things to keep recognizable.",
+    advanced=True,
+)
+ELEMENTS_V3 = Elements(
+    name="elements",
+    label="Elements",
+    help="Up to 4 people or things to keep recognizable.",
+    takes_video=True,
+    advanced=True,
+)
+
+# -- shape and length
+
+ASPECT_RATIO = Choice(
+    name="aspect_ratio", label="Aspect ratio", choices=("16:9", "9:16", "1:1"), default="16:9"
+)
+ASPECT_RATIO_OPEN = Choice(
+    name="aspect_ratio", label="Aspect ratio", choices=("16:9", "9:16", "1:1"), start="16:9"
+)
+DURATION = Choice(name="duration", label="Duration", choices=(5, 10), unit=" s", default=5)
+DURATION_OPEN = Choice(name="duration", label="Duration", choices=(5, 10), unit=" s", start=5)
+DURATION_LONG = Choice(
+    name="duration", label="Duration", choices=tuple(range(3, 16)), unit=" s", default=5
+)
+
+# -- how
+
+CFG_SCALE = Number(
+    name="cfg_scale",
+    label="Guidance",
+    help="0 leaves Kling free, 1 keeps close to the prompt.",
+    minimum=0,
+    maximum=1,
+    assumed=0.5,
+)
+SOUND = Flag(
+    name="generate_audio",
+    label="Make sound",
+    help="On by default; it costs more.",
+    default=True,
+)
+KEEP_SOUND = Flag(
+    name="keep_audio",
+    label="Keep the sound",
+    help="Take over the sound of the given video.",
+    default=False,
+)
+KEEP_SOUND_ON = Flag(
+    name="keep_audio",
+    label="Keep the sound",
+    help="Take over the sound of the given video.",
+    default=True,
+)
+SHOT_TYPE = Choice(
+    name="shot_type",
+    label="Shots",
+    choices=("customize", "intelligent"),
+    default="customize",
+    advanced=True,
+)
+SHOT_TYPE_OMNI = Choice(
+    name="shot_type",
+    label="Shots",
+    choices=("customize", "intelligent", "intelligence"),
+    default="customize",
+    advanced=True,
+)
+ORIENTATION = Choice(
+    name="character_orientation",
+    label="Character faces as in",
+    choices=("image", "video"),
+    default="video",
+)
+MODE = Choice(name="mode", label="Mode", choices=("std", "pro"), default="std")
+PROVIDER = Choice(
+    name="provider",
+    label="Provider",
+    help="Who runs the model behind the AI/ML API. Leave it open unless you have a reason.",
+    choices=("auto", "kling", "fal"),
+    advanced=True,
+)
+CAMERA = Camera(
+    name="camera_control",
+    label="Camera",
+    help="A ready-made movement, or one axis of your own.",
+    advanced=True,
+)
+CAMERA_PRESET = Choice(
+    name="camera_control",
+    label="Camera",
+    help="A ready-made camera movement.",
+    choices=CAMERA_PRESETS,
+    advanced=True,
+)
+CAMERA_MOVE = CameraMove(
+    name="advanced_camera_control",
+    label="Camera by numbers",
+    help="One movement, from −10 to 10.",
+    advanced=True,
+)
+STATIC_MASK = Media(
+    name="static_mask",
+    label="What stays still",
+    help="A mask of the areas that must not move.",
+    advanced=True,
+)
+BRUSH = MotionBrush(
+    name="dynamic_masks",
+    label="Motion brush",
+    help="Paint what moves, and click the path it takes.",
+    advanced=True,
+)
+EFFECT = Choice(
+    name="effect_scene",
+    label="Effect",
+    required=True,
+    choices=tuple(
+        "angel_wing anime_figure bloombloom boss_coming boyfriend brown_bear_hug "  # noqa: SIM905  eighty names read best as words
+        "building_collapse car_explosion celebration construction_worker cry_cry dark_wing "
+        "day_to_night dizzydizzy dollar_rain double_gun expansion fairy_wing felt_felt fight "
+        "fly_fly fuzzyfuzzy girlfriend gun_shot heart_gesture heart_gesture_1 hug hula "
+        "instant_film instant_kid iron_warrior jazz_jazz jelly_jiggle jelly_press jelly_slice "
+        "jelly_squish jesus_hug jumpdrop kiss let's_ride lie_flat lightning_power long_hair "
+        "magic_broom magic_fireball marry_me media_interview mushroom office_escape_plow "
+        "pet_bee pet_chef pet_dance pet_delivery pet_lion pet_moto_rider pet_warrior pet_wizard "
+        "piggy_morph pixelpixel plushcut polar_bear_hug rocketrocket santa_gifts santa_hug "
+        "shark_alert siblings skateskate ski_ski smoke_smoke snatched splashsplash squish "
+        "surfsurf swing_swing thumbs_up tiger_hug watermelon_bomb wig_out wool_curly "
+        "yearbook".split()
+    ),
+)
+
+# -- which belong together
+
+_TEXT_V1 = (
+    PROMPT, NEGATIVE_PROMPT, ASPECT_RATIO, DURATION_OPEN, CFG_SCALE, CAMERA_PRESET, CAMERA_MOVE
+)  # fmt: skip
+_MASKS = (STATIC_MASK, BRUSH)
+_IMAGE_V1 = (
+    IMAGE, PROMPT_OPTIONAL, NEGATIVE_PROMPT, TAIL, DURATION, CFG_SCALE, CAMERA, *_MASKS
+)  # fmt: skip
+_IMAGE_V2 = (IMAGE, PROMPT_OPTIONAL, NEGATIVE_PROMPT, DURATION, CFG_SCALE, CAMERA, *_MASKS)
+_TEXT_SHORT = (PROMPT, NEGATIVE_PROMPT, ASPECT_RATIO_OPEN, DURATION, CFG_SCALE, PROVIDER)
+_IMAGE_SHORT = (IMAGE, PROMPT, NEGATIVE_PROMPT, DURATION, CFG_SCALE, PROVIDER)
+_EFFECTS = (EFFECT, EFFECT_PICTURES, DURATION)
+
+
+def _v3_text(shot_type: Param) -> tuple[Param, ...]:
+    return (
+        PROMPT_OPTIONAL, NEGATIVE_PROMPT, ASPECT_RATIO, DURATION_LONG, SOUND, CFG_SCALE,
+        SHOTS, shot_type, PROVIDER,
+    )  # fmt: skip
+
+
+def _v3_image(shot_type: Param) -> tuple[Param, ...]:
+    return (
+        IMAGE, PROMPT_OPTIONAL, NEGATIVE_PROMPT, TAIL, DURATION_LONG, SOUND, CFG_SCALE,
+        SHOTS, shot_type, ELEMENTS_V3, PROVIDER,
+    )  # fmt: skip
+
+
+_TURBO_TEXT = (PROMPT_TURBO, ASPECT_RATIO, DURATION_LONG, TIMED_SHOTS)
+_TURBO_IMAGE = (IMAGE_BIG, PROMPT_TURBO, DURATION_LONG, TIMED_SHOTS)
+_MOTION = (CHARACTER, MOVES, PROMPT_OPTIONAL, ORIENTATION, KEEP_SOUND_ON, MODE)
+_AVATAR = (PORTRAIT, VOICE, PROMPT_OPTIONAL, PROVIDER)
+
+_ONE_OF_THREE = exclude_each_other(
+    ("tail_image_url",), ("static_mask", "dynamic_masks"), ("camera_control",)
+)
+_PROMPT_OR_SHOTS = exclude_each_other(("prompt",), ("multi_prompt",))
+_SAY_SOMETHING = need_one_of("prompt", "multi_prompt")
+_IMAGE_RULES = (_ONE_OF_THREE,)
+_V3_TEXT_RULES = (_PROMPT_OR_SHOTS, _SAY_SOMETHING)
+_V3_IMAGE_RULES = (_PROMPT_OR_SHOTS, tail_needs_silence)
+_EFFECT_RULES = (pictures_fit_effect,)
+
+# -- the rows: id, version, tier, task, parameters, usual seconds (`judged` where none is printed)
+
+# fmt: off
+_ROWS = (
+    Model("kling-video/v1.6/standard/text-to-video", "1.6", "Standard", Task.TEXT, _TEXT_SHORT,
+          186, in_brief=True),
+    Model("kling-video/v1.6/pro/text-to-video", "1.6", "Pro", Task.TEXT, _TEXT_V1, 186,
+          in_brief=True),
+    Model("kling-video/v1/standard/text-to-video", "1", "Standard", Task.TEXT, _TEXT_V1, 322,
+          in_brief=True),
+    Model("kling-video/v1/pro/text-to-video", "1", "Pro", Task.TEXT, _TEXT_V1, 78,
+          in_brief=True),
+    Model("kling-video/v1.5/pro/text-to-video", "1.5", "Pro", Task.TEXT, _TEXT_V1, 186,
+          judged=True),
+    Model("klingai/v2-master-text-to-video", "2", "Master", Task.TEXT, (*_TEXT_V1, PROVIDER),
+          330, in_brief=True),
+    Model("klingai/v2.1-master-text-to-video", "2.1", "Master", Task.TEXT,
+          (*_TEXT_V1, PROVIDER), 330, judged=True),
+    Model("klingai/v2.5-turbo/pro/text-to-video", "2.5 Turbo", "Pro", Task.TEXT, _TEXT_SHORT,
+          120, judged=True),
+    Model("klingai/video-v2-6-pro-text-to-video", "2.6", "Pro", Task.TEXT,
+          (PROMPT, NEGATIVE_PROMPT, ASPECT_RATIO_OPEN, DURATION, SOUND, CFG_SCALE, PROVIDER),
+          152),
+    Model("klingai/video-v3-standard-text-to-video", "3", "Standard", Task.TEXT,
+          _v3_text(SHOT_TYPE), 431, rules=_V3_TEXT_RULES),
+    Model("klingai/video-v3-pro-text-to-video", "3", "Pro", Task.TEXT, _v3_text(SHOT_TYPE), 381,
+          rules=_V3_TEXT_RULES),
+    Model("klingai/video-v3-omni-720p-text-to-video", "3 Omni", "720p", Task.TEXT,
+          _v3_text(SHOT_TYPE_OMNI), 400, judged=True, rules=_V3_TEXT_RULES),
+    Model("klingai/video-v3-omni-1080p-text-to-video", "3 Omni", "1080p", Task.TEXT,
+          _v3_text(SHOT_TYPE_OMNI), 400, judged=True, rules=_V3_TEXT_RULES),
+    Model("klingai/video-v3-standard-turbo-text-to-video", "3 Turbo", "Standard", Task.TEXT,
+          _TURBO_TEXT, 180, judged=True, rules=_V3_TEXT_RULES),
+    Model("klingai/video-v3-turbo-pro-text-to-video", "3 Turbo", "Pro", Task.TEXT, _TURBO_TEXT,
+          180, judged=True, rules=_V3_TEXT_RULES),
+
+    Model("kling-video/v1.6/standard/image-to-video", "1.6", "Standard", Task.IMAGE,
+          _IMAGE_SHORT, 122, in_brief=True),
+    Model("kling-video/v1.6/pro/image-to-video", "1.6", "Pro", Task.IMAGE, _IMAGE_V1, 186,
+          in_brief=True, rules=_IMAGE_RULES, doubts=Doubts(tail=(5, 10))),
+    Model("kling-video/v1/standard/image-to-video", "1", "Standard", Task.IMAGE, _IMAGE_V1, 249,
+          in_brief=True, rules=_IMAGE_RULES, doubts=Doubts(tail=(5,), brush=(5,), camera=(5,))),
+    Model("kling-video/v1/pro/image-to-video", "1", "Pro", Task.IMAGE, _IMAGE_V1, 204,
+          in_brief=True, rules=_IMAGE_RULES, doubts=Doubts(tail=(5,), brush=(5,))),
+    Model("kling-video/v1.5/standard/image-to-video", "1.5", "Standard", Task.IMAGE, _IMAGE_V1,
+          200, judged=True, rules=_IMAGE_RULES, doubts=Doubts()),
+    Model("kling-video/v1.5/pro/image-to-video", "1.5", "Pro", Task.IMAGE, _IMAGE_V1, 200,
+          judged=True, rules=_IMAGE_RULES,
+          doubts=Doubts(tail=(5, 10), brush=(5,), camera=(5,), simple_camera_only=True)),
+    Model("klingai/v2-master-image-to-video", "2", "Master", Task.IMAGE, (*_IMAGE_V2, PROVIDER),
+          330, judged=True, in_brief=True, rules=_IMAGE_RULES),
+    Model("klingai/v2.1-master-image-to-video", "2.1", "Master", Task.IMAGE,
+          (*_IMAGE_V2, PROVIDER), 330, judged=True, rules=_IMAGE_RULES),
+    Model("kling-video/v2.1/standard/image-to-video", "2.1", "Standard", Task.IMAGE, _IMAGE_V2,
+          180, judged=True, rules=_IMAGE_RULES),
+    Model("kling-video/v2.1/pro/image-to-video", "2.1", "Pro", Task.IMAGE, _IMAGE_V2, 180,
+          judged=True, rules=_IMAGE_RULES),
+    Model("klingai/v2.5-turbo/pro/image-to-video", "2.5 Turbo", "Pro", Task.IMAGE, _IMAGE_SHORT,
+          120, judged=True),
+    Model("klingai/video-v2-6-pro-image-to-video", "2.6", "Pro", Task.IMAGE,
+          (IMAGE, PROMPT, NEGATIVE_PROMPT, DURATION, SOUND, PROVIDER), 110),
+    Model("klingai/video-o1-image-to-video", "O1", "Standard", Task.IMAGE,
+          (IMAGE, PROMPT, LAST_IMAGE, DURATION, PROVIDER), 79),
+    Model("klingai/video-v3-standard-image-to-video", "3", "Standard", Task.IMAGE,
+          _v3_image(SHOT_TYPE), 235, rules=_V3_IMAGE_RULES),
+    Model("klingai/video-v3-pro-image-to-video", "3", "Pro", Task.IMAGE, _v3_image(SHOT_TYPE),
+          401, rules=_V3_IMAGE_RULES),
+    Model("klingai/video-v3-omni-720p-image-to-video", "3 Omni", "720p", Task.IMAGE,
+          _v3_image(SHOT_TYPE_OMNI), 300, judged=True, rules=_V3_IMAGE_RULES),
+    Model("klingai/video-v3-omni-1080p-image-to-video", "3 Omni", "1080p", Task.IMAGE,
+          _v3_image(SHOT_TYPE_OMNI), 300, judged=True, rules=_V3_IMAGE_RULES),
+    Model("klingai/video-v3-standard-turbo-image-to-video", "3 Turbo", "Standard", Task.IMAGE,
+          _TURBO_IMAGE, 180, judged=True, rules=(_PROMPT_OR_SHOTS,)),
+    Model("klingai/video-v3-turbo-pro-image-to-video", "3 Turbo", "Pro", Task.IMAGE,
+          _TURBO_IMAGE, 180, judged=True, rules=(_PROMPT_OR_SHOTS,)),
+
+    Model("kling-video/v1.6/standard/multi-image-to-video", "1.6", "Standard", Task.IMAGES,
+          (TWO_TO_FOUR, PROMPT_OPTIONAL, NEGATIVE_PROMPT, ASPECT_RATIO, DURATION), 127),
+
+    Model("klingai/kling-video-v1.6-standard-effects", "1.6", "Standard", Task.EFFECTS,
+          _EFFECTS, 150, judged=True, in_brief=True, rules=_EFFECT_RULES),
+    Model("klingai/kling-video-v1.6-pro-effects", "1.6", "Pro", Task.EFFECTS, _EFFECTS, 150,
+          judged=True, in_brief=True, rules=_EFFECT_RULES),
+
+    Model("klingai/video-o1-reference-to-video", "O1", "Standard", Task.REFERENCE,
+          (PROMPT, UP_TO_SEVEN, ASPECT_RATIO, DURATION, ELEMENTS, PROVIDER), 126),
+    Model("klingai/video-o1-video-to-video-reference", "O1", "Video reference", Task.REFERENCE,
+          (SOURCE, PROMPT, UP_TO_FOUR, ASPECT_RATIO, DURATION, KEEP_SOUND, ELEMENTS, PROVIDER),
+          203),
+
+    Model("klingai/video-o1-video-to-video-edit", "O1", "Edit", Task.EDIT,
+          (SOURCE, PROMPT, UP_TO_SEVEN, KEEP_SOUND, ELEMENTS, PROVIDER), 235),
+
+    Model("klingai/video-v2-6-motion-control", "2.6", "Motion control", Task.MOTION, _MOTION,
+          356),
+    Model("klingai/video-v3-motion-control", "3", "Motion control", Task.MOTION, _MOTION, 356,
+          judged=True),
+
+    Model("klingai/avatar-standard", "Avatar", "Standard", Task.AVATAR, _AVATAR, 240,
+          judged=True),
+    Model("klingai/avatar-pro", "Avatar", "Pro", Task.AVATAR, _AVATAR, 300, judged=True),
+)
+# fmt: on
+
+MODELS: dict[str, Model] = {model.id: model for model in _ROWS}

@@ -1,0 +1,530 @@
+"""What kinds of parameters there are, and when a value of each may be sent.
+
+A parameter checks one value by itself; what several mean together stands in `rules`.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from kling_ui.catalog.intake import PictureLimits, check_media
+
+MAX_PROMPT = 2500
+"""Characters a prompt may have where a model's page names no limit of its own."""
+
+MAX_TEXT_SHOWN = 40
+"""Characters of a wrong value that a message repeats."""
+
+_UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
+"""NUL and lone surrogates: no JSON parser agrees on them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Param:
+    """One parameter of a model, under the provider's own name.
+
+    `default` is what the provider documents it uses when nothing is sent; `assumed` the same
+    where only Kling's own documentation says so. `start` is what the form begins with where
+    there is neither. The form leaves out what equals `default` or `assumed`. `advanced`
+    parameters are folded away at first.
+    """
+
+    type: ClassVar[str]
+
+    name: str
+    label: str
+    help: str = ""
+    required: bool = False
+    default: Any = None
+    assumed: Any = None
+    start: Any = None
+    advanced: bool = False
+
+    @property
+    def initial(self) -> Any:
+        """What the form shows first: the default, what is assumed, or where to start."""
+        for value in (self.default, self.assumed):
+            if value is not None:
+                return value
+        return self.start
+
+    def is_empty(self, value: Any) -> bool:
+        """Tell whether `value` means "not set"."""
+        return value is None or (isinstance(value, str | list | dict) and not value)
+
+    def check(self, value: Any) -> Any:
+        """Return `value` as it may be sent, or raise ValueError with what to do instead."""
+        raise NotImplementedError
+
+    def bounds(self) -> dict[str, Any]:
+        """Return what the API listing adds for this kind: limits, choices, parts."""
+        return {}
+
+    def listing(self) -> dict[str, Any]:
+        """Describe the parameter as the API lists it."""
+        return {
+            "name": self.name,
+            "type": self.type,
+            "label": self.label,
+            "help": self.help,
+            "required": self.required,
+            "default": self.default,
+            **self.bounds(),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text(Param):
+    """Free text of up to `max_length` characters (Unicode code points)."""
+
+    type = "string"
+
+    max_length: int = MAX_PROMPT
+    placeholder: str = ""
+
+    def is_empty(self, value: Any) -> bool:
+        """Tell whether `value` means "not set": blank text does."""
+        return value is None or (isinstance(value, str) and not value.strip())
+
+    def check(self, value: Any) -> str:
+        """Return the text unchanged, or raise ValueError."""
+        return checked_text(value, self.max_length)
+
+    def bounds(self) -> dict[str, Any]:
+        """Return the longest text allowed."""
+        return {"max_length": self.max_length}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice(Param):
+    """One of a few documented values, all text or all whole numbers."""
+
+    type = "string"
+
+    choices: tuple[str | int, ...]
+    unit: str = ""
+
+    @property
+    def is_whole_number(self) -> bool:
+        """Tell whether the choices are numbers."""
+        return isinstance(self.choices[0], int)
+
+    def check(self, value: Any) -> str | int:
+        """Return the documented value that `value` equals, or raise ValueError."""
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        for choice in self.choices:
+            if type(choice) is type(value) and choice == value:
+                return choice
+        allowed = _either([str(choice) for choice in self.choices])
+        as_number = " as a number" if self.is_whole_number else ""
+        raise ValueError(f"must be {allowed}{as_number}, not {said(value)}.")
+
+    def listing(self) -> dict[str, Any]:
+        """Describe the parameter as the API lists it."""
+        listed = Param.listing(self)
+        return {**listed, "type": "integer"} if self.is_whole_number else listed
+
+    def bounds(self) -> dict[str, Any]:
+        """Return the choices."""
+        return {"enum": list(self.choices)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number(Param):
+    """A number from `minimum` to `maximum`, both allowed."""
+
+    type = "number"
+
+    minimum: float
+    maximum: float
+    step: float = 0.05
+
+    def check(self, value: Any) -> float:
+        """Return the number, or raise ValueError."""
+        return checked_number(value, self.minimum, self.maximum)
+
+    def bounds(self) -> dict[str, Any]:
+        """Return the smallest and the largest number allowed."""
+        return {"minimum": self.minimum, "maximum": self.maximum}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag(Param):
+    """Yes or no."""
+
+    type = "boolean"
+
+    def check(self, value: Any) -> bool:
+        """Return the boolean, or raise ValueError."""
+        if not isinstance(value, bool):
+            raise ValueError(f"must be true or false, not {said(value)}.")
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media(Param):
+    """One picture, sound or video, as a public URL or a data URI."""
+
+    type = "string"
+
+    media: Literal["image", "audio", "video"] = "image"
+    limits: PictureLimits = PictureLimits()
+
+    def check(self, value: Any) -> str:
+        """Return the URL or data URI unchanged, or raise ValueError."""
+        return check_media(value, self.media, self.limits if self.media == "image" else None)
+
+    def bounds(self) -> dict[str, Any]:
+        """Return what kind of media it is, and how it travels."""
+        return {"format": "uri", "media": self.media}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictures(Param):
+    """A list of `minimum` to `maximum` pictures, each a public URL or a data URI."""
+
+    type = "array"
+
+    minimum: int
+    maximum: int
+    limits: PictureLimits = PictureLimits()
+
+    def check(self, value: Any) -> list[str]:
+        """Return the list unchanged, or raise ValueError naming the item."""
+        return checked_list(value, self.minimum, self.maximum, "picture", self._item)
+
+    def _item(self, value: Any) -> str:
+        return check_media(value, "image", self.limits)
+
+    def bounds(self) -> dict[str, Any]:
+        """Return how many pictures there may be."""
+        items = {"type": "string", "format": "uri", "media": "image"}
+        return {"min_items": self.minimum, "max_items": self.maximum, "items": items}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureOrPair(Param):
+    """One picture, or a list of them where the effect shows two people, the left one first."""
+
+    type = "string or array"
+
+    limits: PictureLimits = PictureLimits()
+
+    def check(self, value: Any) -> str | list[str]:
+        """Return the picture or the list unchanged, or raise ValueError."""
+        if isinstance(value, list):
+            return checked_list(value, 1, 2, "picture", self._item)
+        return self._item(value)
+
+    def _item(self, value: Any) -> str:
+        return check_media(value, "image", self.limits)
+
+    def bounds(self) -> dict[str, Any]:
+        """Return what kind of media it is, and how many."""
+        return {"format": "uri", "media": "image", "max_items": 2}
+
+
+AXES = ("horizontal", "vertical", "pan", "tilt", "roll", "zoom")
+"""What a camera can do; each from −10 to 10."""
+
+AXIS_HELP = {
+    "horizontal": "− left, + right",
+    "vertical": "− down, + up",
+    "pan": "− turn left, + turn right",
+    "tilt": "− look down, + look up",
+    "roll": "− counter-clockwise, + clockwise",
+    "zoom": "− closer, + wider",
+}
+CAMERA_PRESETS = ("down_back", "forward_up", "right_turn_forward", "left_turn_forward")
+FARTHEST = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Camera(Param):
+    """A camera movement as an object: one of the presets, or `simple` with exactly one axis.
+
+    Shape: `{"type": "simple", "config": {"zoom": -4}}` or `{"type": "down_back"}`.
+    """
+
+    type = "object"
+
+    def check(self, value: Any) -> dict[str, Any]:
+        """Return the object unchanged, or raise ValueError."""
+        parts = checked_object(value, required=("type",), optional=("config",))
+        kind, config = parts["type"], parts.get("config")
+        if kind not in ("simple", *CAMERA_PRESETS):
+            kinds = _either(["simple", *CAMERA_PRESETS])
+            raise ValueError(f"needs a type of {kinds}, not {said(kind)}.")
+        if kind != "simple":
+            if config is not None:
+                raise ValueError(f"takes no config with the type {kind}. Leave config out.")
+            return parts
+        axes = checked_object(config, required=(), optional=AXES)
+        moved = [a for a in axes if checked_number(axes[a], -FARTHEST, FARTHEST, a) != 0]
+        if len(moved) != 1:
+            raise ValueError(f"needs exactly one axis that is not 0, not {len(moved)}.")
+        return parts
+
+    def bounds(self) -> dict[str, Any]:
+        """Return the parts of the object."""
+        axis = {"type": "number", "minimum": -FARTHEST, "maximum": FARTHEST}
+        return {
+            "properties": {
+                "type": {"type": "string", "enum": ["simple", *CAMERA_PRESETS]},
+                "config": {"type": "object", "properties": dict.fromkeys(AXES, axis)},
+            }
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraMove(Param):
+    """One camera movement by a whole number: `{"movement_type": "pan", "movement_value": 3}`."""
+
+    type = "object"
+
+    def check(self, value: Any) -> dict[str, Any]:
+        """Return the object unchanged, or raise ValueError."""
+        parts = checked_object(value, required=("movement_type", "movement_value"))
+        if parts["movement_type"] not in AXES:
+            kinds = _either(list(AXES))
+            raise ValueError(
+                f"needs a movement_type of {kinds}, not {said(parts['movement_type'])}."
+            )
+        amount = parts["movement_value"]
+        checked_number(amount, -FARTHEST, FARTHEST, "movement_value")
+        if not float(amount).is_integer():
+            raise ValueError(f"needs a whole movement_value, not {said(amount)}.")
+        return parts
+
+    def bounds(self) -> dict[str, Any]:
+        """Return the parts of the object."""
+        amount = {"type": "integer", "minimum": -FARTHEST, "maximum": FARTHEST, "required": True}
+        kind = {"type": "string", "enum": list(AXES), "required": True}
+        return {"properties": {"movement_type": kind, "movement_value": amount}}
+
+
+MAX_MASKS = 6
+MIN_POINTS, MAX_POINTS = 2, 77
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MotionBrush(Param):
+    """Areas of the start image that move along paths: up to six masks, each with its path.
+
+    Shape: `[{"mask": URI, "trajectories": [{"x": 0, "y": 0}, …]}, …]`; points are pixels of the
+    start image, the origin at its bottom left, 2 to 77 of them in order.
+    """
+
+    type = "array"
+
+    def check(self, value: Any) -> list[Any]:
+        """Return the list unchanged, or raise ValueError naming the mask."""
+        return checked_list(value, 1, MAX_MASKS, "mask", self._mask)
+
+    def _mask(self, value: Any) -> dict[str, Any]:
+        parts = checked_object(value, required=("mask", "trajectories"))
+        check_media(parts["mask"], "image", PictureLimits())
+        checked_list(parts["trajectories"], MIN_POINTS, MAX_POINTS, "point", self._point)
+        return parts
+
+    def _point(self, value: Any) -> dict[str, Any]:
+        parts = checked_object(value, required=("x", "y"))
+        for axis in ("x", "y"):
+            if isinstance(parts[axis], bool) or not isinstance(parts[axis], int):
+                raise ValueError(f"needs whole numbers for x and y, not {said(parts[axis])}.")
+        return parts
+
+    def bounds(self) -> dict[str, Any]:
+        """Return the parts of an item."""
+        whole = {"type": "integer", "required": True}
+        point = {"type": "object", "properties": {"x": whole, "y": whole}}
+        path = {
+            "type": "array",
+            "min_items": MIN_POINTS,
+            "max_items": MAX_POINTS,
+            "items": point,
+            "required": True,
+        }
+        mask = {"type": "string", "media": "image", "required": True}
+        item = {"type": "object", "properties": {"mask": mask, "trajectories": path}}
+        return {"max_items": MAX_MASKS, "items": item}
+
+
+MAX_ELEMENTS = 4
+MAX_REFERENCES = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elements(Param):
+    """People or things to keep recognizable: up to four, each shown by pictures.
+
+    Shape: `[{"frontal_image_url": URI, "reference_image_urls": [URI, …]}, …]`, 1 to 4
+    references each; where `takes_video`, also `video_url`, and the frontal picture is optional.
+    """
+
+    type = "array"
+
+    takes_video: bool = False
+
+    def check(self, value: Any) -> list[Any]:
+        """Return the list unchanged, or raise ValueError naming the element."""
+        return checked_list(value, 1, MAX_ELEMENTS, "element", self._element)
+
+    def _element(self, value: Any) -> dict[str, Any]:
+        always, sometimes = ("reference_image_urls",), ("frontal_image_url",)
+        if self.takes_video:
+            parts = checked_object(value, required=always, optional=(*sometimes, "video_url"))
+        else:
+            parts = checked_object(value, required=(*always, *sometimes))
+        references = parts["reference_image_urls"]
+        checked_list(references, 1, MAX_REFERENCES, "reference picture", _picture)
+        if "frontal_image_url" in parts:
+            check_media(parts["frontal_image_url"], "image", PictureLimits())
+        if "video_url" in parts:
+            check_media(parts["video_url"], "video", None)
+        return parts
+
+    def bounds(self) -> dict[str, Any]:
+        """Return the parts of an item."""
+        picture = {"type": "string", "format": "uri", "media": "image"}
+        references = {
+            "type": "array",
+            "min_items": 1,
+            "max_items": MAX_REFERENCES,
+            "items": picture,
+            "required": True,
+        }
+        properties: dict[str, Any] = {
+            "reference_image_urls": references,
+            "frontal_image_url": {**picture, "required": not self.takes_video},
+        }
+        if self.takes_video:
+            properties["video_url"] = {"type": "string", "format": "uri", "media": "video"}
+        return {"max_items": MAX_ELEMENTS, "items": {"type": "object", "properties": properties}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storyboard(Param):
+    """Several shots, each with its own prompt and, where `is_timed`, its own seconds.
+
+    Shape: `["…", …]`, or `[{"prompt": "…", "duration": 5}, …]` where timed.
+    """
+
+    type = "array"
+
+    is_timed: bool
+    maximum: int
+    max_length: int = MAX_PROMPT
+
+    LONGEST_SECONDS: ClassVar[int] = 15
+
+    def check(self, value: Any) -> list[Any]:
+        """Return the list unchanged, or raise ValueError naming the shot."""
+        return checked_list(value, 1, self.maximum, "shot", self._shot)
+
+    def _shot(self, value: Any) -> Any:
+        if not self.is_timed:
+            return self._prompt(value)
+        parts = checked_object(value, required=("prompt",), optional=("duration",))
+        self._prompt(parts["prompt"])
+        if "duration" in parts:
+            seconds = parts["duration"]
+            checked_number(seconds, 1, self.LONGEST_SECONDS, "duration")
+            if not float(seconds).is_integer():
+                raise ValueError(f"needs a duration in whole seconds, not {said(seconds)}.")
+        return parts
+
+    def _prompt(self, value: Any) -> str:
+        if isinstance(value, str) and not value.strip():
+            raise ValueError("needs a prompt: say what happens in it, or leave the shot out.")
+        return checked_text(value, self.max_length)
+
+    def bounds(self) -> dict[str, Any]:
+        """Return the parts of an item."""
+        prompt = {"type": "string", "max_length": self.max_length}
+        if not self.is_timed:
+            return {"min_items": 1, "max_items": self.maximum, "items": prompt}
+        seconds = {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": self.LONGEST_SECONDS,
+            "default": 5,
+        }
+        shot = {"prompt": {**prompt, "required": True}, "duration": seconds}
+        items = {"type": "object", "properties": shot}
+        return {"min_items": 1, "max_items": self.maximum, "items": items}
+
+
+def checked_text(value: Any, max_length: int) -> str:
+    """Return `value` if it is text that can be sent, or raise ValueError."""
+    if not isinstance(value, str):
+        raise ValueError(f"must be text, not {said(value)}.")
+    if len(value) > max_length:
+        over = len(value) - max_length
+        raise ValueError(
+            f"has {len(value):,} characters; {max_length:,} are allowed. Shorten it by {over:,}."
+        )
+    if _UNSENDABLE.search(value):
+        raise ValueError("holds characters that can't be sent (NUL or half an emoji).")
+    return value
+
+
+def checked_number(value: Any, minimum: float, maximum: float, part: str = "") -> float:
+    """Return `value` if it is a number within its bounds, or raise ValueError."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and minimum <= value <= maximum:  # NaN and infinities are never between
+        return value  # type: ignore[no-any-return]
+    start = f"needs {part} as" if part else "must be"
+    raise ValueError(f"{start} a number from {minimum:g} to {maximum:g}, not {said(value)}.")
+
+
+def checked_list(
+    value: Any, minimum: int, maximum: int, word: str, check: Callable[[Any], Any]
+) -> list[Any]:
+    """Return `value` if it is a list of a right length whose items all pass `check`."""
+    if not isinstance(value, list):
+        raise ValueError(f"must be a list of {word}s, not {said(value)}.")
+    if not minimum <= len(value) <= maximum:
+        wanted = f"{minimum} to {maximum}" if minimum != maximum else f"exactly {minimum}"
+        raise ValueError(f"takes {wanted} {word}s, not {len(value)}.")
+    for number, item in enumerate(value, start=1):
+        try:
+            check(item)
+        except ValueError as exc:
+            raise ValueError(f"({word} {number}) {exc}") from exc
+    return value
+
+
+def checked_object(
+    value: Any, *, required: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Return `value` if it is an object with the required and no unknown parts."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"must be an object, not {said(value)}.")
+    missing = [name for name in required if name not in value]
+    if missing:
+        raise ValueError(f"needs {_both(missing)}.")
+    unknown = [str(name) for name in value if name not in (*required, *optional)]
+    if unknown:
+        raise ValueError(f"does not take {said(', '.join(unknown))}.")
+    return dict(value)
+
+
+def said(value: Any) -> str:
+    """Return a wrong value as a message may repeat it."""
+    text = repr(value)
+    return text if len(text) <= MAX_TEXT_SHOWN else f"{text[: MAX_TEXT_SHOWN - 1]}…"
+
+
+def _picture(value: Any) -> str:
+    return check_media(value, "image", PictureLimits())
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+
+
+def _both(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]

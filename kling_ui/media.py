@@ -42,7 +42,7 @@ def save_poster(video: Path, poster: Path, *, max_side: int = 640) -> None:
     try:
         with av.open(str(video)) as container:
             image = next(container.decode(video=0)).to_image()  # type: ignore[no-untyped-call]
-    except (av.FFmpegError, OSError, ValueError, StopIteration) as exc:
+    except (av.FFmpegError, OSError, ValueError, IndexError, StopIteration) as exc:
         raise BrokenVideoError(f"The video has no picture to show ({_reason(exc)}).") from exc
     image.thumbnail((max_side, max_side))
     image.save(poster, "JPEG", quality=82)
@@ -56,6 +56,8 @@ def _facts(container: InputContainer) -> VideoFacts:
     stream = container.streams.video[0]
     packets, size = 0, 0
     for packet in container.demux(stream):
+        if packet.is_corrupt:
+            raise BrokenVideoError("it is cut off")
         packets += packet.size > 0
         size += packet.size
     if packets == 0 or (stream.frames and packets < stream.frames):

@@ -21,6 +21,7 @@ from kling_ui.client import (
     Client,
     ClientError,
     DownloadError,
+    LineError,
     NotSentError,
     RefusedError,
     TaskState,
@@ -406,8 +407,8 @@ async def test_cancelling_a_post_stays_a_cancellation():
         (429, b"<html>no</html>", BusyError, "busy with this account (429), wait a little"),
         (500, own_error(500, "Partner trouble"), RefusedError, "Partner trouble"),
         (503, own_error("503", "Down"), RefusedError, "Down"),
-        (400, own_error(400, "x", meta={"code": 1303}), BusyError, "as many tasks as this account"),
-        (500, {"code": 1303, "message": "parallel task over"}, BusyError, "parallel task over"),
+        (400, own_error(400, "x", meta={"code": 1303}), LineError, "as many tasks as this account"),
+        (500, {"code": 1303, "message": "parallel task over"}, LineError, "parallel task over"),
         (403, own_error(403, "Error 1102: no"), UnauthorizedError, "balance is empty"),
     ],
 )

@@ -4,7 +4,8 @@ ClientError
 ├── NotSentError          the request surely never arrived
 ├── RefusedError          the provider answered no
 │   ├── UnauthorizedError     the key is wrong, or the account may not
-│   └── BusyError             too many requests or tasks at once
+│   └── BusyError             too many requests at once
+│       └── LineError             too many tasks at once
 ├── UncertainError        a POST may have arrived, and money may have been spent
 ├── UnavailableError      a state was asked for and no usable answer came
 └── DownloadError         the file could not be had
@@ -79,7 +80,11 @@ class UnauthorizedError(RefusedError):
 
 
 class BusyError(RefusedError):
-    """The provider has too many requests or tasks of this account at once (429, Kling 1303)."""
+    """The provider has too many requests of this account at once (429)."""
+
+
+class LineError(BusyError):
+    """As many tasks as the account may have are running (Kling 1303): it is a matter of waiting."""
 
 
 class UncertainError(ClientError):

@@ -12,6 +12,7 @@ from kling_ui.client.complaint import BALANCE_EMPTY, MAX_MESSAGE, TOO_MANY_TASKS
 from kling_ui.client.errors import (
     BusyError,
     ClientError,
+    LineError,
     NotSentError,
     RefusedError,
     UnauthorizedError,
@@ -69,6 +70,8 @@ def refused_post(answer: Answer, now: datetime) -> ClientError:
     )
     if not is_refusal:
         return _error(UncertainError, _no_task(answer), answer, now)
+    if answer.complaint.code == TOO_MANY_TASKS:
+        return _error(LineError, _busy(answer), answer, now)
     if is_busy:
         return _error(BusyError, _busy(answer), answer, now)
     if code in (401, 403):

@@ -5,12 +5,13 @@
 
 from enum import Enum
 
-from kling_ui.client import BusyError, ClientError, NotSentError, TaskState
+from kling_ui.client import BusyError, ClientError, LineError, NotSentError, TaskState
 from kling_ui.history import Status
 
 MAX_CONNECTION_TRIES = 3
 MAX_BUSY_WAITS = 2
 LONGEST_BUSY_WAIT_SECONDS = 60.0
+LONGEST_LINE_SECONDS = 3600.0
 MAX_DOWNLOAD_TRIES = 4
 STILL_RUNNING_AFTER_SECONDS = 30 * 60.0
 LOOK_FOR_SECONDS = 24 * 3600.0
@@ -20,6 +21,8 @@ _LONGEST_POLL_SECONDS = 15.0
 _LONGEST_LOOK_SECONDS = 3600.0
 _PATIENCE_SECONDS = 30.0
 _WAITING_WORDS = frozenset({"queued", "waiting", "pending", "submitted"})
+KNOWN_WORDS = _WAITING_WORDS | {"generating", "active", "processing", "completed", "error", ""}
+"""What the provider is known to say of a task."""
 
 
 class Meaning(Enum):
@@ -45,17 +48,27 @@ def status_while_going(state: TaskState, before: Status) -> Status:
 
 
 def resend_delay(
-    error: ClientError, *, connection_tries: int, busy_waits: int, chance: float
+    error: ClientError,
+    *,
+    connection_tries: int,
+    busy_waits: int,
+    chance: float,
+    line_seconds: float = 0.0,
 ) -> float | None:
     """Return the seconds after which a POST may be sent again, or None if it must not be.
 
-    Only two cases are sure to have created nothing: no connection (`connection_tries` so far,
-    3 at most, full jitter) and a 429 with a Retry-After of a minute or less (`busy_waits` so
-    far, 2 at most).
+    Only these are sure to have created nothing: no connection (`connection_tries` so far, 3 at
+    most, full jitter), a 429 with a Retry-After of a minute or less (`busy_waits` so far, 2 at
+    most), and the account's limit of parallel tasks: then it waits in line for up to an hour,
+    `line_seconds` of it so far.
     """
     if isinstance(error, NotSentError):
         has_tries = connection_tries < MAX_CONNECTION_TRIES
         return chance * 2.0**connection_tries if has_tries else None
+    if isinstance(error, LineError):
+        wait = max(error.retry_after_seconds or 0.0, 5.0 + min(line_seconds / 10, 25.0))
+        wait *= 0.8 + 0.4 * chance
+        return wait if line_seconds + wait <= LONGEST_LINE_SECONDS else None
     if not isinstance(error, BusyError) or error.retry_after_seconds is None:
         return None
     is_short = error.retry_after_seconds <= LONGEST_BUSY_WAIT_SECONDS

@@ -7,7 +7,7 @@ import asyncio
 import dataclasses
 import logging
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,7 @@ from kling_ui.client import (
     Client,
     ClientError,
     DownloadError,
+    LineError,
     LogEntry,
     NotSentError,
     Route,
@@ -78,6 +79,7 @@ class Life:
         self._route = route
         self._pace = pace
         self._world = world
+        self._new_words: set[str] = set()
 
     async def run(self, generation_id: str) -> None:
         """Take one generation from the state of its row to its end. Running again is harmless.
@@ -94,9 +96,12 @@ class Life:
             generation = await self._search(generation, is_refusal_final=False)
         await self._go_on(generation, at_once=True)
 
-    async def submit(self, generation: Generation) -> None:
-        """Send a generation that is in the ledger and nowhere else yet, then see it through."""
-        generation, busy_waits = await self._post(generation)
+    async def submit(self, generation: Generation, payload: Mapping[str, Any]) -> None:
+        """Send a generation that is in the ledger and nowhere else yet, then see it through.
+
+        `payload` is the whole one; the ledger's may be abridged.
+        """
+        generation, busy_waits = await self._post(generation, payload)
         if generation.status is Status.UNKNOWN:
             generation = await self._search(generation, is_refusal_final=busy_waits == 0)
         await self._go_on(generation, at_once=False)
@@ -111,13 +116,15 @@ class Life:
 
     # -- the steps
 
-    async def _post(self, generation: Generation) -> tuple[Generation, int]:
+    async def _post(
+        self, generation: Generation, payload: Mapping[str, Any]
+    ) -> tuple[Generation, int]:
         """POST, again only where the last try surely created nothing; count the busy waits."""
-        connection_tries, busy_waits = 0, 0
+        connection_tries, busy_waits, line_seconds = 0, 0, 0.0
         while True:
             try:
                 state = await self._client.create(
-                    generation.payload,
+                    payload,
                     request_id=generation.id,
                     route=self._route_of(generation),
                 )
@@ -132,11 +139,15 @@ class Life:
                     connection_tries=connection_tries,
                     busy_waits=busy_waits,
                     chance=self._world.chance(),
+                    line_seconds=line_seconds,
                 )
                 if delay is None:
                     return await self._reject(generation, exc), busy_waits
                 busy_waits += not isinstance(exc, NotSentError)
                 waiting = words.waiting_to_send(delay, exc)
+                if isinstance(exc, LineError):
+                    line_seconds += delay
+                    waiting = words.in_line(exc)
                 self._followers.publish(dataclasses.replace(generation, error=waiting))
                 await self._world.sleep(delay)
             else:
@@ -231,6 +242,7 @@ class Life:
         if outcome is Meaning.FINISHED:
             status, error = Status.SAVING, None
         else:
+            self._notice_word(state.status)
             status = decisions.status_while_going(state, generation.status)
             is_late = self._age(generation) > decisions.STILL_RUNNING_AFTER_SECONDS
             error = words.still_running() if is_late else None
@@ -306,9 +318,17 @@ class Life:
                 delay = min(2 * delay, 30.0)
                 continue
             if changed.status is not generation.status:
-                _log.info("generation %s: %s", changed.id, changed.status)
+                age = self._age(generation)
+                _log.info("generation %s: %s after %.1f s", changed.id, changed.status, age)
             self._followers.publish(changed)
             return changed
+
+    def _notice_word(self, word: str) -> None:
+        """Log a status word that is new to us, once: it is read as "still going"."""
+        if word in decisions.KNOWN_WORDS or word in self._new_words or len(self._new_words) > 99:  # noqa: PLR2004  enough to see that something is odd
+            return
+        self._new_words.add(word)
+        _log.warning("the provider says a status that is new to us: %.40r", word)
 
     def _route_of(self, generation: Generation) -> Route:
         if self._route is not None:

@@ -4,7 +4,9 @@ The tasks belong to the app; followers only watch. What a task does stands in `l
 """
 
 import asyncio
+import contextlib
 import dataclasses
+import hashlib
 import logging
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Mapping
@@ -20,6 +22,9 @@ from kling_ui.service.following import Followers
 from kling_ui.service.life import Life, Pace, World
 
 _log = logging.getLogger(__name__)
+
+_LONGEST_KEPT = 4096
+"""Characters of a data URI that the ledger keeps whole."""
 
 
 class Service:
@@ -64,18 +69,17 @@ class Service:
         Raises catalog.InvalidValuesError where nothing may be sent. Every other failure is a
         state of the returned generation. The POST goes on even if the caller is cancelled.
         """
-        generation = self._new(model_id, values, owner)
-        try:
-            await asyncio.to_thread(self._ledger.insert, generation)
-        except LedgerError as exc:
-            _log.error("generation %s not recorded, so not sent: %s", generation.id, exc)
-            return dataclasses.replace(
-                generation, status=Status.REJECTED, error=words.not_recorded(str(exc))
-            )
-        self._start(generation, self._life.submit(generation))
+        model = catalog.find_model(model_id)
+        # In a thread: pictures are decoded to see whether they may be sent.
+        payload = await asyncio.to_thread(model.payload, values)
+        # Shielded: a row without its task would say "submitting" until the next restart.
+        generation = await asyncio.shield(self._begin(self._new(model.id, payload, owner), payload))
+        if generation.status.is_final:
+            return generation
         async for snapshot in self.follow(generation.id):
             generation = snapshot
-            if snapshot.status is not Status.SUBMITTING:
+            is_in_line = snapshot.error is not None and snapshot.error.kind == "in_line"
+            if snapshot.status is not Status.SUBMITTING or is_in_line:
                 break
         return generation
 
@@ -132,7 +136,8 @@ class Service:
         await asyncio.to_thread(self.files.prepare)
         unfinished = await asyncio.to_thread(self._ledger.unfinished, origin=self.origin)
         for generation in unfinished:
-            self._start(generation, self._life.run(generation.id))
+            if not self.is_working_on(generation.id):
+                self._start(generation, self._life.run(generation.id))
         return len(unfinished)
 
     async def pick_up(self, generation_id: str) -> None:
@@ -143,26 +148,57 @@ class Service:
         if not generation.status.is_final and not self.is_working_on(generation.id):
             self._start(generation, self._life.run(generation.id))
 
+    async def forget(self, generation_id: str) -> None:
+        """Give up on a request whose answer never came; a person has decided so."""
+        generation = await self.get(generation_id)
+        if generation is None or generation.status is not Status.UNKNOWN:
+            return
+        task = self._tasks.get(generation_id)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+        with contextlib.suppress(LedgerError):
+            # Not written: it stays unknown, and can be forgotten again.
+            await asyncio.to_thread(
+                self._ledger.update,
+                generation_id,
+                status=Status.REJECTED,
+                error=words.forgotten(),
+            )
+
     async def close(self) -> None:
         """End all tasks; the next `resume` picks up what they were doing."""
+        # A task cancelled before its first step could not clean up after itself.
+        await asyncio.sleep(0)
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _new(self, model_id: Any, values: Mapping[str, Any], owner: str) -> Generation:
-        model = catalog.find_model(model_id)
+    def _new(self, model_id: str, payload: Mapping[str, Any], owner: str) -> Generation:
         stamp = self._ledger.stamp()
         return Generation(
             id=uuid.uuid4().hex,
-            model=model.id,
-            payload=model.payload(values),
+            model=model_id,
+            payload={name: abridged(value) for name, value in payload.items()},
             owner=owner,
             origin=self.origin,
             status=Status.SUBMITTING,
             created_at=stamp,
             updated_at=stamp,
         )
+
+    async def _begin(self, generation: Generation, payload: Mapping[str, Any]) -> Generation:
+        """Write a generation down, then send it; one that can't be written is not sent."""
+        try:
+            await asyncio.to_thread(self._ledger.insert, generation)
+        except LedgerError as exc:
+            _log.error("generation %s not recorded, so not sent: %s", generation.id, exc)
+            return dataclasses.replace(
+                generation, status=Status.REJECTED, error=words.not_recorded(str(exc))
+            )
+        self._start(generation, self._life.submit(generation, payload))
+        return generation
 
     def _start(self, generation: Generation, work: Coroutine[Any, Any, None]) -> None:
         self._followers.publish(generation)
@@ -181,3 +217,19 @@ class Service:
         finally:
             del self._tasks[generation_id]
             self._followers.end(generation_id)
+
+
+def abridged(value: Any) -> Any:
+    """Return a payload's value with long data URIs cut to their type, size and fingerprint.
+
+    A row is read often and never sent again; the bytes of a picture are no use in it.
+    """
+    if isinstance(value, list):
+        return [abridged(item) for item in value]
+    if isinstance(value, dict):
+        return {name: abridged(item) for name, item in value.items()}
+    if not isinstance(value, str) or len(value) <= _LONGEST_KEPT or value[:5] != "data:":
+        return value
+    kind = value[: value.find(",") + 1]
+    fingerprint = hashlib.sha256(value.encode()).hexdigest()[:16]
+    return f"{kind}… ({len(value):,} characters, sha256 {fingerprint})"

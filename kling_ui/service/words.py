@@ -29,6 +29,24 @@ def waiting_to_send(seconds: float, error: ClientError) -> Trouble:
     return Trouble("waiting", message)
 
 
+def in_line(error: ClientError) -> Trouble:
+    """Say that as many tasks as the account may have are running, and this one waits its turn."""
+    return Trouble(
+        "in_line",
+        f"{error.message} This one waits in line and is sent when another has ended, for up to "
+        f"an hour. {_NOTHING_SPENT}",
+    )
+
+
+def forgotten() -> Trouble:
+    """Say that a person has given up on a request whose answer never came."""
+    return Trouble(
+        "forgotten",
+        "You gave this request up: its answer never came, and it was not found at the provider. "
+        "If your bill shows it after all, its video can be had from the provider.",
+    )
+
+
 def perhaps_sent(reason: str) -> Trouble:
     """Say that a request may have been accepted."""
     return Trouble(

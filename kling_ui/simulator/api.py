@@ -1,5 +1,6 @@
 """The provider's API: the calls, their checks and their answers."""
 
+import asyncio
 import hashlib
 import json
 import re
@@ -17,7 +18,9 @@ from starlette.responses import JSONResponse, Response
 from kling_ui.catalog import MODELS, Model
 from kling_ui.simulator.bodies import checked_payload, model_named_in
 from kling_ui.simulator.cdn import signature
-from kling_ui.simulator.prices import credits_for, pricing, seconds_of
+from kling_ui.simulator.inputs import Inputs
+from kling_ui.simulator.prices import credits_for, pricing
+from kling_ui.simulator.script import seconds_of
 from kling_ui.simulator.studio import Studio
 from kling_ui.simulator.tasks import Logged, Store, Task, new_task
 from kling_ui.simulator.wire import Desk, RefusedError, fault_of
@@ -29,7 +32,6 @@ _UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86400}
 _MAX_LOG_ROWS = 100
 _METRICS_SECONDS = 300
 _UNAUTHORIZED = 401
-_RENDER_ERROR = {"name": "internal_error", "message": "The video could not be made."}
 
 
 @dataclass(kw_only=True)
@@ -39,6 +41,7 @@ class Api:
     desk: Desk
     store: Store
     studio: Studio
+    inputs: Inputs
     seconds: float
     key: str | None = field(repr=False)
     cdn_url: Callable[[], str]
@@ -63,9 +66,7 @@ class Api:
         """Accept a generation. The same request twice is two generations."""
         self._authorize(request)
         payload = await checked_payload(request)
-        task = new_task(
-            payload, seconds=self.seconds, credits_=credits_for(payload), now=time.time()
-        )
+        task = await asyncio.to_thread(self._accepted, payload)
         self.store.add(
             task, request_id=str(uuid.uuid4()), client_request_id=_client_request_id(request)
         )
@@ -144,6 +145,18 @@ class Api:
         """Answer every other path."""
         raise RefusedError(404, f"Cannot {request.method} {request.url.path}")
 
+    def _accepted(self, payload: dict[str, Any]) -> Task:
+        """Keep the inputs and see how long the video will be, which is what it costs by."""
+        kept = self.inputs.keep(payload)
+        length = seconds_of(kept, self.inputs)
+        return new_task(
+            kept,
+            seconds=self.seconds,
+            credits_=credits_for(kept, length),
+            now=time.time(),
+            video_seconds=length,
+        )
+
     def _authorize(self, request: Request) -> None:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         is_right = key.strip() == self.key if self.key else bool(key.strip())
@@ -169,15 +182,16 @@ class Api:
         if not order.done():
             return {"status": "generating"}
         if order.exception():
-            self.store.fail(task, _RENDER_ERROR, now=time.time())
-            return {"status": "error", "error": _RENDER_ERROR}
+            # It failed between our look into the store and here.
+            failed = self.store.find(task.id) or task
+            return {"status": "error", "error": json.loads(failed.failure or "null")}
         url = f"{self.cdn_url()}/files/{task.file_name}?token={signature(task.file_name)}"
         video = {
             "url": url,
             "content_type": "video/mp4",
             "file_name": task.file_name,
             "file_size": self.studio.path(task).stat().st_size,
-            "duration": seconds_of(task.payload),
+            "duration": task.video_seconds,
         }
         return {"status": "completed", "video": video}
 
@@ -189,12 +203,12 @@ class Api:
         content = {"id": task.id, **standing, "meta": {"usage": usage}}
         return JSONResponse(content, headers=_usage_headers(task, is_failed=is_failed))
 
-    def _log_refused(self, request: Request, body: bytes, refused: RefusedError) -> None:
+    async def _log_refused(self, request: Request, body: bytes, refused: RefusedError) -> None:
         if refused.status == _UNAUTHORIZED:
             return  # without a key there is no account whose log it could be
         self.store.add_refused(
             now=time.time(),
-            model=model_named_in(body),
+            model=await asyncio.to_thread(model_named_in, body),
             request_id=refused.request_id,
             client_request_id=_client_request_id(request),
         )

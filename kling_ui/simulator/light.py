@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from kling_ui.simulator.views import View
+
 Field = npt.NDArray[np.float32]
 Planes = npt.NDArray[np.uint16]
 """Three planes (Y, U, V) of 16 bits, height by width."""
@@ -57,6 +59,43 @@ class _Orb:
     phase: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Camera:
+    """Where it is, in shares of the shorter side, and the parts of its turn and size."""
+
+    x: float
+    y: float
+    along: float
+    across: float
+
+    @property
+    def size(self) -> float:
+        return float(np.hypot(self.along, self.across))
+
+    @property
+    def room(self) -> float:
+        """How much more than the frame orbs need to fill it: its corners turn outwards."""
+        return max(1.0, self.size) * (1.4 if self.across else 1.0)
+
+    def placed(self, x: Field, y: Field) -> tuple[Field, Field]:
+        """Return the places in the scene of places in the frame."""
+        along, across = np.float32(self.along), np.float32(self.across)
+        if not self.across:
+            return x * along + np.float32(self.x), y * along + np.float32(self.y)
+        return (
+            x * along - y * across + np.float32(self.x),
+            x * across + y * along + np.float32(self.y),
+        )
+
+    def seen(self, x: float, y: float) -> tuple[float, float]:
+        """Return the place in the frame of what is `x` and `y` away in the scene."""
+        square = self.along**2 + self.across**2
+        return (
+            (x * self.along + y * self.across) / square,
+            (y * self.along - x * self.across) / square,
+        )
+
+
 class Light:
     """A scene of light of `width` by `height`; `words` choose its colors, `take` its movement.
 
@@ -88,17 +127,28 @@ class Light:
         self._phases = chance.uniform(0, 2 * np.pi, 8).astype(np.float32)
         self._orbs = [_orb(chance, width / short, height / short) for _ in range(orbs)]
 
-    def at(self, seconds: float) -> Planes:
-        """Return the picture at `seconds`."""
-        planes = self._silk(np.float32(seconds))
+    def at(self, seconds: float, view: View | None = None) -> Planes:
+        """Return the picture at `seconds`, as a camera sees it that may go anywhere."""
+        camera = self._camera(view or View())
+        planes = self._silk(np.float32(seconds), camera)
         for orb in self._orbs:
-            self._add(orb, planes, seconds)
+            self._add(orb, planes, seconds, camera)
         planes += self._scrim * (_INK - planes)
         np.clip(planes[0], _BLACK, _WHITE, out=planes[0])
         return planes.astype(np.uint16)
 
-    def _silk(self, t: np.float32) -> Field:
-        x, y, p = self._x, self._y, self._phases
+    def _camera(self, view: View) -> _Camera:
+        height, width = self._size
+        short = min(width, height)
+        return _Camera(
+            x=(view.x - 0.5) * width / short,
+            y=(view.y - 0.5) * height / short,
+            along=view.size * np.cos(view.turn),
+            across=view.size * np.sin(view.turn),
+        )
+
+    def _silk(self, t: np.float32, camera: _Camera) -> Field:
+        (x, y), p = camera.placed(self._x, self._y), self._phases
         warped_x = (
             x
             + 0.22 * np.sin(2.3 * y + 0.31 * t + p[0])
@@ -122,20 +172,23 @@ class Light:
         planes[0] = (planes[0] - _BLACK) * light + _BLACK
         return planes
 
-    def _add(self, orb: _Orb, planes: Field, seconds: float) -> None:
+    def _add(self, orb: _Orb, planes: Field, seconds: float, camera: _Camera) -> None:
         height, width = self._size
         short = min(width, height)
         half_x, half_y = width / short / 2, height / short / 2
-        reach = orb.radius * (1 + orb.blur)
+        radius = orb.radius / camera.size
+        reach = radius * (1 + orb.blur)
         # Orbs wrap around a little outside of the picture, so that none pops up.
-        x = _wrap(orb.x + orb.drift_x * seconds, half_x + reach)
-        y = _wrap(orb.y + orb.drift_y * seconds, half_y + reach)
+        room = orb.radius * (1 + orb.blur)
+        x = _wrap(orb.x + orb.drift_x * seconds - camera.x, half_x * camera.room + room)
+        y = _wrap(orb.y + orb.drift_y * seconds - camera.y, half_y * camera.room + room)
+        x, y = camera.seen(x, y)
         x += 0.012 * np.sin(0.7 * seconds + orb.phase)
         left, right = (round((edge + half_x) * short) for edge in (x - reach, x + reach))
         top, bottom = (round((edge + half_y) * short) for edge in (y - reach, y + reach))
         box = (slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0)))
         across, down = self._x[:, box[1]] - x, self._y[box[0]] - y
-        distance = np.sqrt(across * across + down * down) / orb.radius
+        distance = np.sqrt(across * across + down * down) / radius
         edge = np.clip((1 + orb.blur - distance) / (2 * orb.blur), 0, 1)
         breath = 0.85 + 0.15 * np.sin(0.9 * seconds + orb.phase)
         share = orb.glow * breath * edge * edge * (3 - 2 * edge) * (0.62 + 0.38 * distance**2)
@@ -153,6 +206,18 @@ def palette(words: str) -> npt.NDArray[np.float32]:
 def yuv(rgb: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Turn rows of RGB (0 to 1) into rows of YUV as planes of 16 bits hold it."""
     return rgb @ _TO_YUV.T * _SPAN + _FLOOR
+
+
+def tones(words: str) -> npt.NDArray[np.uint8]:
+    """Return three tables of 256, from brightness to Y, U and V: the look that `words` stand for.
+
+    Y keeps its order with more contrast, so that everything stays recognizable.
+    """
+    table = yuv(_gradient(palette(words)))[:: _LUT_SIZE // 256] / 256
+    bright = np.linspace(0, 1, 256)
+    curved = 0.35 * bright + 0.65 * bright * bright * (3 - 2 * bright)
+    luma = 0.72 * (16 + 219 * curved) + 0.28 * table[:, 0]
+    return np.rint(np.stack([luma, table[:, 1], table[:, 2]])).clip(0, 255).astype(np.uint8)
 
 
 def _gradient(colors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

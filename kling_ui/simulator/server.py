@@ -16,6 +16,7 @@ from uvicorn.server import ServerState
 from kling_ui.simulator.api import Api
 from kling_ui.simulator.cdn import Cdn
 from kling_ui.simulator.faults import Fault, Plan
+from kling_ui.simulator.inputs import Inputs
 from kling_ui.simulator.studio import Studio
 from kling_ui.simulator.tasks import Store
 from kling_ui.simulator.wire import Desk, Seen, Wire
@@ -49,6 +50,7 @@ class Simulator:
         self._key = key
         self._plan = Plan()
         self._store = Store(folder)
+        self._inputs = Inputs(folder / "inputs")
         self._thread: threading.Thread | None = None
 
     @property
@@ -117,6 +119,7 @@ class Simulator:
             desk=Desk(server="api", plan=self._plan, seen=self.seen),
             store=self._store,
             studio=studio,
+            inputs=self._inputs,
             seconds=self._seconds,
             key=self._key,
             cdn_url=lambda: self.cdn_url,
@@ -129,7 +132,12 @@ class Simulator:
         return api.app(), cdn.app()
 
     def _run(self, listeners: list[socket.socket]) -> None:
-        studio = Studio(self._folder / "videos", is_draft=self._seconds < _DRAFT_BELOW_SECONDS)
+        studio = Studio(
+            self._folder / "videos",
+            inputs=self._inputs,
+            is_draft=self._seconds < _DRAFT_BELOW_SECONDS,
+            on_failed=lambda task, error: self._store.fail(task, error, now=time.time()),
+        )
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._serve(listeners, self._apps(studio)))
         studio.close()

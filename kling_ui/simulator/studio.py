@@ -3,24 +3,38 @@
 import logging
 import threading
 import uuid
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from queue import SimpleQueue
 
-from kling_ui.catalog import MODELS
-from kling_ui.simulator.prices import seconds_of
-from kling_ui.simulator.render import Scene, render
+from kling_ui.simulator.inputs import Inputs
+from kling_ui.simulator.reels import BrokenInputError
+from kling_ui.simulator.render import render
+from kling_ui.simulator.script import scene_of
 from kling_ui.simulator.tasks import Task
 
 _log = logging.getLogger(__name__)
 
 
 class Studio:
-    """Renders each task's video once. A video is there when its file is: no half ones."""
+    """Renders each task's video once. A video is there when its file is: no half ones.
 
-    def __init__(self, folder: Path, *, is_draft: bool) -> None:
+    `on_failed` is told, in the studio's thread, of a task whose video can't be made.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        inputs: Inputs,
+        is_draft: bool,
+        on_failed: Callable[[Task, dict[str, str]], None],
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self._inputs = inputs
+        self._on_failed = on_failed
         self._is_draft = is_draft
         self._closing = threading.Event()
         self._going: dict[str, Future[None]] = {}
@@ -58,8 +72,10 @@ class Studio:
             try:
                 self._render(task)
             except Exception as exc:  # noqa: BLE001  whatever it was, the task says that it failed
-                _log.exception("The simulated video %s could not be rendered", task.file_name)
-                future.set_exception(exc)
+                error = _error(exc, task)
+                self._on_failed(task, error)
+                # Not `exc` itself: it would keep every picture of the scene in memory.
+                future.set_exception(RuntimeError(error["message"]))
                 continue
             future.set_result(None)
             del self._going[task.id]
@@ -67,20 +83,22 @@ class Studio:
     def _render(self, task: Task) -> None:
         part = self._folder / f"{task.file_name}.{uuid.uuid4().hex}.part"
         try:
-            if render(scene_of(task, is_draft=self._is_draft), part, is_given_up=self._closing):
+            scene = scene_of(
+                task.payload,
+                self._inputs,
+                seconds=task.video_seconds,
+                take=task.file_name,
+                is_draft=self._is_draft,
+            )
+            if render(scene, part, is_given_up=self._closing):
                 part.replace(self.path(task))
         finally:
             part.unlink(missing_ok=True)
 
 
-def scene_of(task: Task, *, is_draft: bool) -> Scene:
-    """Turn what was asked for into what is to be seen."""
-    payload = task.payload
-    return Scene(
-        text=str(payload.get("prompt", "")),
-        title=MODELS[payload["model"]].title,
-        seconds=seconds_of(payload),
-        aspect_ratio=str(payload.get("aspect_ratio") or "16:9"),
-        take=task.file_name,
-        is_draft=is_draft,
-    )
+def _error(exc: Exception, task: Task) -> dict[str, str]:
+    """Say in the provider's way what went wrong; what is our own fault is logged besides."""
+    if isinstance(exc, BrokenInputError):
+        return {"name": "invalid_input", "message": f"The input can't be used: {exc}."}
+    _log.error("The simulated video %s could not be rendered", task.file_name, exc_info=exc)
+    return {"name": "internal_error", "message": "The video could not be made."}

@@ -17,13 +17,15 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS tasks (
     id TEXT PRIMARY KEY, file_name TEXT NOT NULL, payload TEXT NOT NULL,
     created REAL NOT NULL, seconds REAL NOT NULL, credits INTEGER NOT NULL,
-    failure TEXT, fails_at REAL
+    failure TEXT, fails_at REAL, video_seconds REAL NOT NULL DEFAULT 5
 );
 CREATE TABLE IF NOT EXISTS requests (
     number INTEGER PRIMARY KEY, created REAL NOT NULL, model TEXT,
     request_id TEXT NOT NULL, client_request_id TEXT, task_id TEXT
 );
 """
+_NEW_COLUMN = "ALTER TABLE tasks ADD COLUMN video_seconds REAL NOT NULL DEFAULT 5"
+"""For folders from before videos had lengths of their own."""
 _FAIL_SHARE = 0.6
 _QUEUE_SHARE = 0.15
 
@@ -32,7 +34,11 @@ Phase = Literal["queued", "generating", "due", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One accepted generation. `failure` is the JSON of its error, in force from `fails_at`."""
+    """One accepted generation. `failure` is the JSON of its error, in force from `fails_at`.
+
+    `seconds` is how long it takes, `video_seconds` how long its video is. What was handed in
+    as data stands in `payload` as a short reference.
+    """
 
     id: str
     file_name: str
@@ -42,6 +48,7 @@ class Task:
     credits: int
     failure: str | None = None
     fails_at: float | None = None
+    video_seconds: float = 5
 
     @property
     def usd(self) -> float:
@@ -69,7 +76,14 @@ class Logged:
     task: Task | None
 
 
-def new_task(payload: Mapping[str, Any], *, seconds: float, credits_: int, now: float) -> Task:
+def new_task(
+    payload: Mapping[str, Any],
+    *,
+    seconds: float,
+    credits_: int,
+    now: float,
+    video_seconds: float = 5,
+) -> Task:
     """Accept `payload`; `[slow]` and `[fail]` in its prompt have their say."""
     prompt = str(payload.get("prompt", ""))
     token = str(uuid.uuid4())
@@ -84,6 +98,7 @@ def new_task(payload: Mapping[str, Any], *, seconds: float, credits_: int, now: 
         credits=credits_,
         failure=json.dumps(CONTENT_POLICY) if is_failing else None,
         fails_at=now + total * _FAIL_SHARE if is_failing else None,
+        video_seconds=video_seconds,
     )
 
 
@@ -101,6 +116,9 @@ class Store:
         self._path = folder / "simulator.sqlite3"
         with self._open() as database:
             database.executescript(_SCHEMA)
+            columns = {row["name"] for row in database.execute("PRAGMA table_info(tasks)")}
+            if "video_seconds" not in columns:
+                database.execute(_NEW_COLUMN)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -115,7 +133,7 @@ class Store:
         """Keep an accepted task together with its row in the log."""
         with self._open() as database:
             database.execute(
-                "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     task.id,
                     task.file_name,
@@ -125,6 +143,7 @@ class Store:
                     task.credits,
                     task.failure,
                     task.fails_at,
+                    task.video_seconds,
                 ),
             )
             self._log(
@@ -225,4 +244,5 @@ def _task(row: sqlite3.Row) -> Task:
         credits=row["credits"],
         failure=row["failure"],
         fails_at=row["fails_at"],
+        video_seconds=int(length) if (length := row["video_seconds"]).is_integer() else length,
     )

@@ -212,7 +212,7 @@ class Desk:
     server: Literal["api", "cdn"]
     plan: Plan
     seen: list[Seen]
-    on_refused: Callable[[Request, bytes, RefusedError], None] | None = None
+    on_refused: Callable[[Request, bytes, RefusedError], Awaitable[None]] | None = None
 
     def route(
         self, method: str | None, path: str, endpoint: Endpoint, *, stage: Stage | None = None
@@ -232,7 +232,7 @@ class Desk:
                 return await self._answer(request, endpoint, fault)
             except RefusedError as refused:
                 if stage == "create" and self.on_refused:
-                    self.on_refused(request, body, refused)
+                    await self.on_refused(request, body, refused)
                 return refused.response(request.url.path)
 
         return Route(path, arrive, methods=[method] if method else _METHODS)
@@ -257,6 +257,11 @@ class Desk:
                 body=body,
             )
         )
-        is_much = len(body) > _LARGE_BODY and sum(len(s.body) for s in self.seen) > _MOST_BYTES
-        if is_much or len(self.seen) > _MOST_SEEN:
+        if len(self.seen) > _MOST_SEEN:
             del self.seen[: len(self.seen) // 2]
+        # Several huge bodies in a row may leave but the last of them.
+        while len(body) > _LARGE_BODY and self._bytes_seen() > _MOST_BYTES and len(self.seen) > 1:
+            del self.seen[: len(self.seen) // 2]
+
+    def _bytes_seen(self) -> int:
+        return sum(len(seen.body) for seen in self.seen)

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from kling_ui.client import Client
 from kling_ui.history import LIVE, SIMULATOR, Ledger, LedgerError
 from kling_ui.service import Pace, Service
@@ -28,8 +30,16 @@ def main() -> None:
     try:
         settings = Settings.read(os.environ, home=HOME)
         settings.data_dir.mkdir(parents=True, exist_ok=True)
+        # Held for as long as the process lives, and released by the system when it dies.
+        lock = FileLock(settings.data_dir / "in-use.lock", timeout=0)
+        lock.acquire()
         ledger = Ledger(settings.database_url or f"sqlite:///{settings.data_dir}/kling-ui.db")
         ledger.open()
+    except Timeout:
+        sys.exit(
+            f"Kling UI can't start: another one is using {settings.data_dir}. Stop that one "
+            "first, or set KLING_UI_DATA_DIR to another folder."
+        )
     except (SettingsError, LedgerError) as exc:
         sys.exit(f"Kling UI can't start: {exc}")
     except OSError as exc:

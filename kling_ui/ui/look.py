@@ -7,6 +7,7 @@ import gradio as gr
 from gradio.themes.utils import colors, sizes
 
 _HERE = Path(__file__).parent
+_STYLES = ("page.css", "brush.css")
 _SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
@@ -16,7 +17,7 @@ def look() -> dict[str, Any]:
     script = (_HERE / "page.js").read_text("utf-8")
     return {
         "theme": _theme(),
-        "css": (_HERE / "page.css").read_text("utf-8"),
+        "css": "\n".join((_HERE / name).read_text("utf-8") for name in _STYLES),
         "head": f"<script>{script}</script>",
         "favicon_path": _HERE / "favicon.svg",
     }
@@ -48,8 +49,8 @@ def _theme() -> gr.themes.Base:
         block_border_color_dark="#34302d",
         border_color_primary="#e7e5e1",
         border_color_primary_dark="#34302d",
-        block_label_background_fill="transparent",
-        block_label_background_fill_dark="transparent",
+        block_label_background_fill="#ffffff",
+        block_label_background_fill_dark="#1c1a18",
         block_title_text_color="#57534e",
         block_title_text_color_dark="#d6d3d1",
         block_title_text_weight="600",
@@ -68,6 +69,8 @@ def _theme() -> gr.themes.Base:
         input_border_color_focus_dark="#fb923c",
         input_placeholder_color="#78716c",
         input_placeholder_color_dark="#a09892",
+        input_border_width="1px",
+        input_border_width_dark="1px",
         input_shadow="none",
         input_shadow_focus="none",
         button_primary_background_fill="#1c1917",

@@ -4,36 +4,20 @@ An event either answers at once (`queue=False`) or follows a generation and only
 changed. The generation itself belongs to the service, so an event may end at any time.
 """
 
+import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
-from kling_ui.catalog import MODELS, PROVIDER, InvalidValuesError, Task, find_model
 from kling_ui.service import Generation, Service, Status
-from kling_ui.ui import api, form, gallery, stage, words
-
-EXAMPLES = {
-    "Raccoon": "A cheerful white raccoon running through a sequoia forest, golden hour",
-    "Rainy kitchen": "Slow dolly over a kitchen table: steam rises from a cup, rain outside",
-    "Paper boat": "A paper boat drifts down a flooded street at night, neon reflections",
-    "Dandelion": "Macro shot of a dandelion opening in time-lapse, soft light, dew drops",
-}
-"""Prompts to start from, by the word on their chip."""
+from kling_ui.ui import api, gallery, stage
+from kling_ui.ui.fields import QUIET
+from kling_ui.ui.form import Form
 
 REFRESH_SECONDS = 3.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Composer:
-    """The left column's components."""
-
-    model: gr.Dropdown
-    prompt: gr.Textbox
-    params: dict[str, gr.components.Component]
-    generate: gr.Button
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +30,20 @@ class _Stage:
     status: gr.HTML
     stop: gr.Button
     again: gr.Button
+    forget: gr.Button
 
     @property
     def outputs(self) -> list[Any]:
         """Return what a view fills, in its order."""
-        return [self.shown, self.screen, self.video, self.status, self.stop, self.again]
+        return [
+            self.shown,
+            self.screen,
+            self.video,
+            self.status,
+            self.stop,
+            self.again,
+            self.forget,
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +64,6 @@ class _Page:
     def __init__(self, service: Service, *, keeps_visitors_apart: bool) -> None:
         self._service = service
         self._keeps_visitors_apart = keeps_visitors_apart
-        self._names = form.parameter_names()
         self._sending: set[str] = set()
 
     # -- layout
@@ -83,67 +75,18 @@ class _Page:
             with gr.Tabs(elem_id="tabs") as tabs:
                 with gr.Tab("Create", id="create"), gr.Row(elem_id="desk", equal_height=False):
                     with gr.Column(scale=5, min_width=320, elem_id="composer"):
-                        composer = self._composer()
+                        form = Form(simulated_seconds=self._simulated_seconds)
                     with gr.Column(scale=7, min_width=320, elem_id="stage"):
                         view = self._stage()
                 with gr.Tab("History", id="history-tab") as history_tab:
                     listing = _html(gallery.gallery([]), "history", js_on_load=gallery.SCRIPT)
                     clock = gr.Timer(REFRESH_SECONDS, active=False)
-            self._wire_composer(composer, view, visitor)
+            self._wire_composer(form, view, visitor)
             past = _History(tab=history_tab, listing=listing, clock=clock)
             self._wire_history(past, tabs, view, visitor)
             page.load(self._on_load, [visitor], [visitor, *view.outputs], api_visibility="private")
             api.define(self._service)
         return page
-
-    def _composer(self) -> _Composer:
-        first = next(iter(MODELS.values()))
-        prompt_param = first.param(form.PROMPT)
-        gr.Radio(
-            [task.value for task in Task],
-            value=first.task.value,
-            label="Task",
-            elem_id="task",
-            elem_classes=["k-segments"],
-            visible=len(Task) > 1,
-        )
-        with gr.Column(elem_id="prompt-card"):
-            prompt = gr.Textbox(
-                label="Prompt",
-                placeholder=getattr(prompt_param, "placeholder", ""),
-                lines=3,
-                max_lines=10,
-                elem_id="prompt",
-            )
-            limit = getattr(prompt_param, "max_length", 0)
-            _html(_count(limit), "prompt-count")
-            params = {"negative_prompt": form.control(_param("negative_prompt"))}
-        gr.Examples(
-            [[text] for text in EXAMPLES.values()],
-            [prompt],
-            label="Examples",
-            example_labels=list(EXAMPLES),
-            cache_examples=False,
-            elem_id="examples",
-            api_visibility="private",
-        )
-        model = gr.Dropdown(
-            [(model.title, model.id) for model in MODELS.values()],
-            value=first.id,
-            label="Model",
-            elem_id="model",
-            filterable=False,
-        )
-        with gr.Row(elem_classes=["k-pair"]):
-            for name in ("aspect_ratio", "duration"):
-                params[name] = form.control(_param(name))
-        params["cfg_scale"] = form.control(_param("cfg_scale"))
-        with gr.Accordion("More", open=False, elem_id="more"):
-            params["provider"] = form.control(PROVIDER)
-        with gr.Column(elem_id="launch"):
-            _html(self._estimate(), "estimate")
-            generate = gr.Button("Generate", variant="primary", elem_id="generate")
-        return _Composer(model=model, prompt=prompt, params=params, generate=generate)
 
     def _stage(self) -> _Stage:
         screen = _html(stage.empty_screen(is_simulated=self._service.is_simulated), "screen")
@@ -160,6 +103,7 @@ class _Page:
         with gr.Row(elem_id="stage-actions"):
             stop = gr.Button("Stop watching", visible=False, size="sm", elem_id="stop")
             again = gr.Button("Watch again", visible=False, size="sm", elem_id="again")
+            forget = gr.Button("Forget it", visible=False, size="sm", elem_id="forget")
         return _Stage(
             shown=gr.State(""),
             screen=screen,
@@ -167,26 +111,36 @@ class _Page:
             status=status,
             stop=stop,
             again=again,
+            forget=forget,
         )
 
-    def _estimate(self) -> str:
-        model = next(iter(MODELS.values()))
-        if self._service.is_simulated:
-            wait = words.about(self._service.pace.typical_seconds or model.typical_seconds)
-            return _pair("Free: simulated", f"takes about {wait}")
-        wait = words.about(model.typical_seconds)
-        return _pair("Paid from your AI/ML API balance", f"usually about {wait}")
+    @property
+    def _simulated_seconds(self) -> float | None:
+        return self._service.pace.typical_seconds if self._service.is_simulated else None
 
     # -- wiring
 
-    def _wire_composer(self, composer: _Composer, view: _Stage, visitor: Any) -> None:
-        inputs = [visitor, composer.model, composer.prompt]
-        inputs += [composer.params[name] for name in self._names]
-        composer.generate.click(
-            self._on_generate,
-            inputs,
+    def _wire_composer(self, form: Form, view: _Stage, visitor: Any) -> None:
+        async def on_generate(
+            request: gr.Request, visitor: str, *raw: Any
+        ) -> AsyncIterator[tuple[Any, ...]]:
+            async for painted in self._generate(form, _session(request), visitor, raw):
+                yield painted
+
+        async def on_refused(*raw: Any) -> Any:
+            filled = await asyncio.to_thread(form.read, raw)
+            if not filled.problems:
+                return gr.skip()
+            return stage.refused_card(filled.model, filled.problems)
+
+        # The validator says at the field what is wrong; this says it where everybody looks. It
+        # comes first, since nothing that stands after a refused event runs.
+        form.generate.click(on_refused, form.inputs, [view.status], **QUIET)
+        form.generate.click(
+            on_generate,
+            [visitor, *form.inputs],
             view.outputs,
-            validator=self._validate,
+            validator=lambda _visitor, *raw: [gr.validate(True, ""), *form.validate(*raw)],
             trigger_mode="multiple",
             show_progress="hidden",
             concurrency_limit=None,
@@ -196,10 +150,9 @@ class _Page:
             self._on_stop,
             [view.shown],
             view.outputs,
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
+            **QUIET,
         )
+        view.forget.click(self._on_forget, [view.shown], view.outputs, **QUIET)
         view.again.click(
             self._on_again,
             [view.shown],
@@ -211,14 +164,9 @@ class _Page:
         )
 
     def _wire_history(self, past: _History, tabs: gr.Tabs, view: _Stage, visitor: Any) -> None:
-        quiet: dict[str, Any] = {
-            "queue": False,
-            "show_progress": "hidden",
-            "api_visibility": "private",
-        }
-        past.tab.select(self._on_list, [visitor], [past.listing, past.clock], **quiet)
-        past.clock.tick(self._on_list, [visitor], [past.listing, past.clock], **quiet)
-        past.listing.click(lambda: gr.Tabs(selected="create"), None, [tabs], **quiet)
+        past.tab.select(self._on_list, [visitor], [past.listing, past.clock], **QUIET)
+        past.clock.tick(self._on_list, [visitor], [past.listing, past.clock], **QUIET)
+        past.listing.click(lambda: gr.Tabs(selected="create"), None, [tabs], **QUIET)
         past.listing.click(
             self._on_open,
             None,
@@ -231,20 +179,9 @@ class _Page:
 
     # -- events
 
-    def _validate(self, _visitor: str, model_id: str, prompt: str, *params: Any) -> list[Any]:
-        try:
-            model = find_model(model_id)
-        except InvalidValuesError as refusal:
-            return [gr.validate(True, ""), gr.validate(False, str(refusal))]
-        filled_in = {form.PROMPT: prompt, **dict(zip(self._names, params, strict=True))}
-        problems = form.problems_by_field(model, filled_in)
-        fields = ["", "model", form.PROMPT, *self._names]
-        return [gr.validate(name not in problems, problems.get(name, "")) for name in fields]
-
-    async def _on_generate(
-        self, request: gr.Request, visitor: str, model_id: str, prompt: str, *params: Any
+    async def _generate(
+        self, form: Form, session: str, visitor: str, raw: Sequence[Any]
     ) -> AsyncIterator[tuple[Any, ...]]:
-        session = _session(request)
         if session in self._sending:
             # The second click of a double click: the first one is on its way.
             yield _nothing()
@@ -253,14 +190,13 @@ class _Page:
         try:
             self._service.stop(session)
             yield _view(status=stage.sending_card())
-            model = find_model(model_id)
-            filled_in = {form.PROMPT: prompt, **dict(zip(self._names, params, strict=True))}
+            filled = await asyncio.to_thread(form.read, raw)
+            if filled.problems:
+                yield _view(status=stage.refused_card(filled.model, filled.problems))
+                return
             generation = await self._service.submit(
-                model.id, form.values_of(model, filled_in), owner=self._owner(visitor)
+                filled.model.id, filled.values, owner=self._owner(visitor)
             )
-        except InvalidValuesError as refusal:
-            yield _view(status=stage.refused_card(refusal))
-            return
         finally:
             self._sending.discard(session)
         yield self._paint(generation)
@@ -302,6 +238,12 @@ class _Page:
             return _nothing()
         return self._paint(generation, is_watched=False)
 
+    async def _on_forget(self, shown: str, request: gr.Request) -> tuple[Any, ...]:
+        self._service.stop(_session(request))
+        await self._service.forget(shown)
+        generation = await self._service.get(shown)
+        return _nothing() if generation is None else self._paint(generation)
+
     async def _on_list(self, visitor: str) -> tuple[Any, ...]:
         newest = await self._service.newest(self._owner(visitor), limit=60)
         pictures = [(each, self._service.files.poster(each)) for each in newest]
@@ -340,6 +282,7 @@ class _Page:
             ),
             stop=gr.Button(visible=is_open and is_watched),
             again=gr.Button(_again_label(generation), visible=is_open and not is_watched),
+            forget=gr.Button(visible=generation.status is Status.UNKNOWN and not is_watched),
         )
 
     def _owner(self, visitor: str) -> str:
@@ -347,7 +290,7 @@ class _Page:
 
 
 def _view(**parts: Any) -> tuple[Any, ...]:
-    names = ("shown", "screen", "video", "status", "stop", "again")
+    names = ("shown", "screen", "video", "status", "stop", "again", "forget")
     return tuple(parts.get(name, gr.skip()) for name in names)
 
 
@@ -369,10 +312,6 @@ def _html(value: str, elem_id: str, **more: Any) -> gr.HTML:
     return gr.HTML(value, elem_id=elem_id, elem_classes=["k-plain"], **more)
 
 
-def _param(name: str) -> Any:
-    return next(p for model in MODELS.values() if (p := model.param(name)) is not None)
-
-
 def _header(*, is_simulated: bool) -> str:
     kind, where, note = (
         ("simulator", "Simulator", "no key set") if is_simulated else ("live", "AI/ML API", "paid")
@@ -381,11 +320,3 @@ def _header(*, is_simulated: bool) -> str:
         '<div class="k-header"><h1>Kling <em>UI</em></h1>'
         f'<span id="badge" data-kind="{kind}"><b>{where}</b> · {note}</span></div>'
     )
-
-
-def _pair(left: str, right: str) -> str:
-    return f'<div class="k-estimate"><span>{left}</span><span>{right}</span></div>'
-
-
-def _count(limit: int) -> str:
-    return f'<span data-count-of="prompt" data-limit="{limit}">0 / {limit:,}</span>'

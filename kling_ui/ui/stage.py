@@ -4,12 +4,13 @@ Pure functions from a generation to text; every word that came from outside is e
 The script beside this module ticks the clock and fills the bar from the `data-` attributes.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from kling_ui.catalog import InvalidValuesError, find_model
+from kling_ui.catalog import InvalidValuesError, Model, Problem, find_model
 from kling_ui.service import Generation, Status
 from kling_ui.ui import words
 
@@ -76,11 +77,11 @@ def sending_card() -> str:
     )
 
 
-def refused_card(refusal: InvalidValuesError) -> str:
+def refused_card(model: Model, problems: Iterable[Problem]) -> str:
     """Say which values can't be sent."""
     items = "".join(
-        f"<li><b>{escape(problem.field)}</b> {escape(problem.message)}</li>"
-        for problem in refusal.problems
+        f"<li><b>{escape(words.named(model, problem.field))}</b> {escape(problem.message)}</li>"
+        for problem in problems
     )
     return (
         '<section class="k-card" data-status="refused" data-tone="bad" role="alert">'
@@ -145,6 +146,10 @@ def model_title(model_id: str) -> str:
 def _title(generation: Generation, *, is_watched: bool) -> str:
     if not is_watched and not generation.status.is_final and generation.error is None:
         return "Going on in the background"
+    if generation.error is not None and generation.error.kind == "in_line":
+        return "Waiting in line to be sent"
+    if generation.error is not None and generation.error.kind == "forgotten":
+        return "Given up"
     if generation.status is Status.SAVING and generation.error is not None:
         return "Paid, but not fetched yet"
     return words.TITLES[generation.status]

@@ -1,5 +1,6 @@
 """Figures and states in people's words."""
 
+from kling_ui.catalog import Model
 from kling_ui.service import Generation, Status
 
 TITLES = {
@@ -24,6 +25,15 @@ def clock(seconds: float) -> str:
 def about(seconds: float) -> str:
     """Write a usual wait roughly: 8 s, 3 min."""
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"  # noqa: PLR2004
+
+
+def named(model: Model, field: str) -> str:
+    """Name a parameter as the form labels it and, where that differs, as the API does."""
+    param = model.param(field)
+    if param is None:
+        return field
+    is_same = param.label.lower().replace(" ", "_") == field
+    return param.label if is_same else f"{param.label} ({field})"
 
 
 def money(generation: Generation) -> str:

@@ -1,0 +1,393 @@
+"""The motion brush: what its value means, and painting with it in a real Chromium."""
+
+import base64
+import io
+import json
+import os
+import queue
+import shutil
+import socket
+from collections.abc import Iterator
+
+import gradio as gr
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from kling_ui.ui import brush
+from kling_ui.ui.brush import Painting, motion_brush, read, with_picture
+from kling_ui.ui.look import look
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+MASK = "data:image/png;base64,AAAA"
+PATH = [{"x": 1, "y": 2}, {"x": 3, "y": 4}]
+
+
+# -- what a value means
+
+
+def value(*areas, **more):
+    return json.dumps({"picture_id": brush._name_of("/a.png"), "areas": list(areas), **more})
+
+
+def area(mask=MASK, path=PATH):
+    return {"mask": mask, "trajectories": path}
+
+
+@pytest.mark.parametrize("nothing", [None, "", "  ", {}, [], 0, "null", "[]", '{"areas": 3}'])
+def test_nothing_painted_is_an_empty_painting(nothing):
+    assert read(nothing) == Painting(None, [])
+
+
+def test_a_painting_is_read_and_areas_never_touched_are_left_out():
+    raw = value(area(), area(None, []), area(path=[*PATH, {"x": 5.0, "y": 6}]), static_mask=MASK)
+    painting = read(raw)
+    assert painting.static_mask == MASK
+    assert painting.dynamic_masks == [
+        {"mask": MASK, "trajectories": PATH},
+        {"mask": MASK, "trajectories": [*PATH, {"x": 5, "y": 6}]},
+    ]
+    assert read(json.loads(raw)) == painting
+
+
+@pytest.mark.parametrize(
+    ("areas", "words"),
+    [
+        ([area(), area(path=[])], "Area 2 has no path: click at least two points."),
+        ([area(path=PATH[:1])], "Area 1 has a path of one point: click at least one more."),
+        ([area(mask=None)], "Area 1 has a path but no paint: paint what should move along it."),
+        ([area(path=PATH * 39)], "Area 1 has a path of 78 points: 77 are the most."),
+        (
+            [area(path=[]), area(), area(mask="https://example.com/mask.png")],
+            (
+                "Area 1 has no path: click at least two points. "
+                "Area 3 has a path but no paint: paint what should move along it."
+            ),
+        ),
+    ],
+)
+def test_an_area_that_is_half_done_is_told_in_words(areas, words):
+    with pytest.raises(ValueError, match="Area") as refusal:
+        read(value(*areas))
+    assert str(refusal.value) == words
+
+
+def test_what_is_not_a_painting_is_refused():
+    with pytest.raises(ValueError, match="paint again"):
+        read("{half")
+
+
+def test_a_painting_counts_for_its_own_picture_only():
+    assert read(value(area()), picture="/a.png").dynamic_masks
+    assert read(value(area()), picture="/b.png") == Painting(None, [])
+
+
+# -- painting
+
+
+def picture_uri(width: int, height: int) -> str:
+    held = io.BytesIO()
+    Image.linear_gradient("L").resize((width, height)).convert("RGB").save(held, "PNG")
+    return "data:image/png;base64," + base64.b64encode(held.getvalue()).decode()
+
+
+def mask_of(uri: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB")
+
+
+WIDE, TALL, LARGE = picture_uri(400, 240), picture_uri(240, 400), picture_uri(2560, 1440)
+WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+
+
+class Desk:
+    """A page with the control and a button whose answers the test takes out of a queue."""
+
+    def __init__(self) -> None:
+        self.answers: queue.Queue[Painting | str] = queue.Queue()
+        with gr.Blocks() as self.blocks, gr.Column(elem_id="composer"):
+            control = motion_brush()
+            for name, update in UPDATES.items():
+                gr.Button(name, elem_id=name).click(update, None, control, queue=False)
+            gr.Button("Generate", elem_id="go").click(self._on_go, control, queue=False)
+
+    def _on_go(self, raw: str) -> None:
+        try:
+            self.answers.put(read(raw))
+        except ValueError as refusal:
+            self.answers.put(str(refusal))
+
+
+UPDATES = {
+    "wide": lambda: with_picture(WIDE),
+    "tall": lambda: with_picture(TALL),
+    "large": lambda: with_picture(LARGE),
+    "none": lambda: with_picture(None),
+    "hide": lambda: gr.HTML(visible=False),
+    "show": lambda: gr.HTML(visible=True),
+}
+
+
+class Hand:
+    """A person with a mouse; places are fractions of the picture, from its top left."""
+
+    def __init__(self, page: Page, desk: Desk) -> None:
+        self.page = page
+        self.desk = desk
+        self.canvas = page.locator(".k-brush canvas")
+        self.complaints: list[str] = []
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", self._listen)
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    def take(self, picture: str) -> None:
+        self.page.locator(f"#{picture}").click()
+        expect(self.canvas).to_be_visible()
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        self.canvas.scroll_into_view_if_needed()
+        box = self.canvas.bounding_box()
+        assert box
+        return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+    def drag(self, *places: tuple[float, float]) -> None:
+        self.page.mouse.move(*self.at(*places[0]))
+        self.page.mouse.down()
+        for place in places[1:]:
+            self.page.mouse.move(*self.at(*place), steps=5)
+        self.page.mouse.up()
+
+    def click(self, *places: tuple[float, float]) -> None:
+        for place in places:
+            self.page.mouse.click(*self.at(*place))
+
+    def press(self, name: str) -> None:
+        self.page.get_by_role("button", name=name).click()
+
+    def says(self, words: str) -> None:
+        expect(self.page.locator(".k-brush-hint")).to_have_text(words)
+
+    def painting(self) -> Painting | str:
+        self.page.locator("#go").click()
+        return self.desk.answers.get(timeout=10)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None and os.environ.get("CI"):
+        pytest.fail("CI has no Chromium: .ci/run installs it, so something is broken")
+    if path is None:
+        pytest.skip("NO BROWSER: the motion brush is NOT tested; install Debian's chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def desk() -> Iterator[Desk]:
+    desk = Desk()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    dress = look()
+    style = (brush._HERE / "brush.css").read_text("utf-8")
+    if style not in dress["css"]:
+        dress["css"] += style
+    desk.blocks.launch(
+        server_name="127.0.0.1",
+        server_port=port,
+        prevent_thread_lock=True,
+        quiet=True,
+        ssr_mode=False,
+        **dress,
+    )
+    yield desk
+    desk.blocks.close()
+
+
+@pytest.fixture(scope="module")
+def desktop(browser: Browser, desk: Desk) -> Iterator[Hand]:
+    yield from opened(browser, desk)
+
+
+@pytest.fixture
+def hand(desktop: Hand) -> Iterator[Hand]:
+    """One page for all: to load it takes longer than most of what is done on it."""
+    desktop.page.locator("#none").click()
+    desktop.says("Add a start image first.")
+    yield desktop
+    assert desktop.complaints == []
+
+
+@pytest.fixture
+def finger(browser: Browser, desk: Desk) -> Iterator[Hand]:
+    for hand in opened(browser, desk, width=390, height=844, has_touch=True):
+        yield hand
+        assert hand.complaints == []
+
+
+def opened(
+    browser: Browser, desk: Desk, *, width: int = 1000, height: int = 900, **more
+) -> Iterator[Hand]:
+    context = browser.new_context(viewport={"width": width, "height": height}, **more)
+    hand = Hand(context.new_page(), desk)
+    hand.page.goto(desk.blocks.local_url)
+    expect(hand.page.locator(".k-brush")).to_be_visible(timeout=30_000)
+    # Painted is not yet wired: Gradio attaches its listeners a moment later.
+    hand.page.wait_for_timeout(400)
+    yield hand
+    context.close()
+
+
+@pytest.mark.browser
+def test_areas_paths_and_what_stays_still_reach_python_as_painted(hand):
+    hand.take("wide")
+    hand.says("Paint what should move.")
+    hand.drag((0.25, 0.5), (0.4, 0.5))
+    hand.says("Paint more, or choose Path and click where it goes.")
+    hand.press("Path")
+    hand.says("Now click the path it takes: 2 points or more.")
+    hand.click((0.25, 0.25), (0.5, 0.5), (0.75, 0.9))
+    hand.says("Area 1 is ready. Click on to extend the path, or add an area.")
+    hand.press("Add area")
+    hand.drag((0.8, 0.2), (0.85, 0.2))
+    hand.press("Path")
+    hand.click((0.8, 0.2), (0.1, 0.1))
+    hand.press("Stays still")
+    hand.drag((0.1, 0.9), (0.3, 0.9))
+    # Right after the last stroke, without a pause.
+    painting = hand.painting()
+
+    first, second = painting.dynamic_masks
+    assert {mask_of(part["mask"]).size for part in (first, second)} == {(400, 240)}
+    mask = mask_of(first["mask"])
+    assert [mask.getpixel(xy) for xy in [(100, 120), (130, 120), (160, 120)]] == [WHITE] * 3
+    assert [mask.getpixel(xy) for xy in [(60, 120), (130, 80), (320, 48), (60, 216)]] == [BLACK] * 4
+    assert {color for _, color in mask.getcolors()} == {WHITE, BLACK}
+    assert mask_of(second["mask"]).getpixel((325, 48)) == WHITE
+    assert mask_of(second["mask"]).getpixel((130, 120)) == BLACK
+    still = mask_of(painting.static_mask)
+    assert still.size == (400, 240)
+    assert still.getpixel((80, 216)) == WHITE
+    assert still.getpixel((130, 120)) == BLACK
+    # From the bottom left: a quarter down from the top is three quarters up.
+    near(first["trajectories"], [(100, 179), (200, 119), (300, 23)])
+    near(second["trajectories"], [(320, 191), (40, 215)])
+
+
+def near(points, expected):
+    """A click lands on a screen pixel, which is not quite a pixel of the picture."""
+    assert [(type(p["x"]), type(p["y"])) for p in points] == [(int, int)] * len(expected)
+    for point, (x, y) in zip(points, expected, strict=True):
+        assert (point["x"], point["y"]) == (pytest.approx(x, abs=2), pytest.approx(y, abs=2))
+
+
+@pytest.mark.browser
+def test_undo_erase_and_clear_take_paint_away_again(hand):
+    hand.take("wide")
+    hand.press("Stays still")
+    hand.drag((0.2, 0.5), (0.8, 0.5))
+    hand.press("Erase")
+    hand.drag((0.5, 0.3), (0.5, 0.7))
+    erased = mask_of(hand.painting().static_mask)
+    assert [erased.getpixel((x, 120)) for x in (100, 200, 300)] == [WHITE, BLACK, WHITE]
+
+    hand.press("Undo")
+    assert mask_of(hand.painting().static_mask).getpixel((200, 120)) == WHITE
+    hand.press("Clear area")
+    hand.page.keyboard.press("Control+z")
+    hand.press("Clear area")
+    assert hand.painting() == Painting(None, [])
+    hand.press("Undo")
+    assert mask_of(hand.painting().static_mask).getpixel((200, 120)) == WHITE
+
+    hand.press("Area 1")
+    hand.press("Paint")
+    hand.click((0.5, 0.2))
+    hand.press("Clear all")
+    assert hand.painting() == Painting(None, [])
+    hand.press("Undo")
+    assert hand.painting() == "Area 1 has no path: click at least two points."
+
+
+@pytest.mark.browser
+def test_a_large_picture_has_smaller_masks_but_points_in_its_own_pixels(hand):
+    hand.take("large")
+    hand.drag((0.5, 0.5), (0.6, 0.5))
+    hand.press("Path")
+    hand.click((0.5, 0.5), (0.75, 0.25))
+    (only,) = hand.painting().dynamic_masks
+    mask = mask_of(only["mask"])
+    assert mask.size == (1280, 720)
+    assert mask.getpixel((704, 360)) == WHITE
+    assert only["trajectories"][1]["x"] == pytest.approx(1920, abs=6)
+    assert only["trajectories"][1]["y"] == pytest.approx(1080, abs=6)
+
+
+@pytest.mark.browser
+def test_the_painting_lives_as_long_as_its_picture(hand):
+    hand.take("tall")
+    hand.drag((0.3, 0.3), (0.4, 0.3))
+    hand.press("Path")
+    hand.click((0.3, 0.3), (0.7, 0.7))
+    before = hand.painting()
+    hand.take("tall")
+    hand.page.locator("#hide").click()
+    expect(hand.page.locator(".k-brush")).to_have_count(0)
+    assert hand.painting() == before
+    hand.take("show")
+    hand.says("Area 1 is ready. Paint more, or add an area.")
+    assert hand.painting() == before
+    hand.press("Undo")
+    assert hand.painting() == "Area 1 has a path of one point: click at least one more."
+
+    hand.take("wide")
+    hand.says("Paint what should move.")
+    assert hand.painting() == Painting(None, [])
+    hand.drag((0.3, 0.3), (0.4, 0.3))
+    hand.page.locator("#none").click()
+    hand.says("Add a start image first.")
+    assert hand.painting() == Painting(None, [])
+
+
+@pytest.mark.browser
+def test_it_works_with_a_finger_on_a_phone(finger):
+    finger.take("tall")
+    page = finger.page
+    page.touchscreen.tap(*finger.at(0.5, 0.5))
+    page.get_by_role("button", name="Path").tap()
+    for place in [(0.5, 0.5), (0.9, 0.1)]:
+        page.touchscreen.tap(*finger.at(*place))
+    page.get_by_role("button", name="Add area").tap()
+    (only,) = finger.painting().dynamic_masks
+    assert mask_of(only["mask"]).getpixel((120, 200)) == WHITE
+    near(only["trajectories"], [(120, 199), (216, 359)])
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+@pytest.mark.browser
+def test_it_works_with_the_keyboard_alone(hand):
+    hand.take("wide")
+    hand.canvas.focus()
+    hand.page.keyboard.press("Space")
+    hand.page.get_by_role("button", name="Path").press("Enter")
+    expect(hand.page.get_by_role("button", name="Path")).to_have_attribute("aria-pressed", "true")
+    hand.canvas.focus()
+    hand.page.keyboard.press("Space")
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp", "Enter"):
+        hand.page.keyboard.press(key)
+    (only,) = hand.painting().dynamic_masks
+    assert mask_of(only["mask"]).getpixel((200, 120)) == WHITE
+    near(only["trajectories"], [(200, 119), (224, 126)])

@@ -1,0 +1,309 @@
+"""Every task and model as a person fills it in: in a real Chromium, against the simulator."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+from test_browser import App, browser, is_playing, opened, press, running_app, status_is, write
+
+from kling_ui.catalog import MODELS, Task
+
+pytestmark = pytest.mark.browser
+
+__all__ = ["browser"]
+
+RED, GREEN = (200, 30, 30), (30, 160, 60)
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    with running_app(tmp_path_factory.mktemp("forms"), seconds=0.5) as app:
+        yield app
+
+
+@pytest.fixture
+def page(browser: Browser, app: App) -> Iterator[Page]:
+    errors: list[str] = []
+    for page in opened(browser, app):
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        yield page
+    # A refused form is answered with 422, which Chromium reports as a failed resource.
+    assert [error for error in errors if "422" not in error] == []
+
+
+@pytest.fixture
+def red(tmp_path: Path) -> Path:
+    path = tmp_path / "red.png"
+    Image.new("RGB", (640, 480), RED).save(path)
+    return path
+
+
+@pytest.fixture
+def green(tmp_path: Path) -> Path:
+    path = tmp_path / "green.jpg"
+    Image.new("RGB", (640, 480), GREEN).save(path)
+    return path
+
+
+def choose(page: Page, task: Task, title: str | None = None) -> None:
+    page.locator("#task").get_by_text(task.value, exact=True).click()
+    names = [model.title for model in MODELS.values() if model.task is task]
+    shown = page.locator("#model input")
+    if title is None:
+        page.wait_for_function(
+            "names => names.includes(document.querySelector('#model input').value)", arg=names
+        )
+        return
+    page.wait_for_timeout(300)
+    shown.click()
+    page.get_by_role("option", name=title, exact=True).click()
+    expect(shown).to_have_value(title)
+    page.wait_for_timeout(500)
+
+
+def shown_params(page: Page) -> set[str]:
+    found = page.locator("[id^='param-']").evaluate_all(
+        "all => all.filter(e => e.offsetParent !== null).map(e => e.id.slice(6))"
+    )
+    return set(found)
+
+
+def unfold(page: Page) -> None:
+    for name in ("camera", "brush", "elements", "storyboard", "more"):
+        fold = page.locator(f"#{name} > button")
+        inside = page.locator(f"#{name} [id^='param-']").first
+        if fold.is_visible() and not inside.is_visible():
+            fold.click()
+
+
+def sent(app: App) -> dict[str, Any]:
+    posts = [seen for seen in app.simulator.seen if seen.method == "POST"]
+    return dict(json.loads(posts[-1].body))
+
+
+def give(page: Page, field: str, path: Path) -> None:
+    page.locator(f"#param-{field} input[type=file]").first.set_input_files(path)
+    expect(page.locator(f"#param-{field} img, #param-{field} video").first).to_be_visible()
+
+
+def video_color(page: Page, x: float, y: float) -> tuple[int, int, int]:
+    """Return the color at a place of the playing video, by shares of its width and height."""
+    is_playing(page)
+    return tuple(
+        page.evaluate(
+            """([x, y]) => {
+              const video = document.querySelector('#video video');
+              const canvas = document.createElement('canvas');
+              [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+              const pen = canvas.getContext('2d');
+              pen.drawImage(video, 0, 0);
+              const pixel = pen.getImageData(x * canvas.width, y * canvas.height, 1, 1);
+              return [...pixel.data].slice(0, 3);
+            }""",
+            [x, y],
+        )
+    )
+
+
+def is_like(color: tuple[int, int, int], wanted: tuple[int, int, int]) -> bool:
+    return color.index(max(color)) == wanted.index(max(wanted)) and max(color) - min(color) > 40
+
+
+def test_every_model_shows_its_parameters_and_no_others(page: Page):
+    for task in Task:
+        for model in (model for model in MODELS.values() if model.task is task):
+            choose(page, task, model.title)
+            unfold(page)
+            # What stays still is painted with the brush, so it has no control of its own.
+            wanted = {p.name for p in model.params} - {"prompt", "static_mask"}
+            page.wait_for_timeout(200)
+            assert shown_params(page) == wanted, model.id
+            assert page.locator("#prompt").is_visible() == (model.param("prompt") is not None)
+
+
+def test_what_was_written_survives_a_switch_and_what_is_not_sent_is_said(page: Page, app: App):
+    write(page, "A boat on a pond")
+    page.locator("#param-negative_prompt textarea").fill("blur")
+    page.locator("#param-duration").get_by_text("10 s").click()
+    choose(page, Task.TEXT, "Kling 3 Turbo · Pro")
+    expect(page.locator("#notice")).to_contain_text("What to avoid")
+    expect(page.locator("#prompt textarea")).to_have_value("A boat on a pond")
+    expect(page.locator("#param-duration input[type=number]")).to_have_value("10")
+    choose(page, Task.TEXT, "Kling 1 · Pro")
+    expect(page.locator("#param-negative_prompt textarea")).to_have_value("blur")
+    press(page)
+    status_is(page, "completed")
+    body = sent(app)
+    assert body["model"] == "kling-video/v1/pro/text-to-video"
+    assert body["duration"] == 10
+    assert body["negative_prompt"] == "blur"
+    assert "camera_control" not in body
+
+
+def test_a_picture_goes_in_and_is_seen_in_the_video(page: Page, app: App, red: Path):
+    choose(page, Task.IMAGE)
+    give(page, "image_url", red)
+    write(page, "It glows")
+    press(page)
+    status_is(page, "completed")
+    assert is_like(video_color(page, 0.5, 0.3), RED)
+    assert str(sent(app)["image_url"]).startswith("data:image/png;base64,")
+
+
+def test_a_public_link_is_passed_through_as_it_is(page: Page, app: App):
+    choose(page, Task.IMAGE)
+    link = "https://example.com/cat.jpg"
+    page.locator("#param-image_url textarea, #param-image_url input[type=text]").fill(link)
+    write(page, "It glows")
+    press(page)
+    status_is(page, "completed")
+    assert sent(app)["image_url"] == link
+
+
+def test_a_missing_picture_is_refused_at_its_field_and_in_the_card(page: Page, app: App):
+    before = app.posts()
+    choose(page, Task.IMAGE)
+    write(page, "It glows")
+    press(page)
+    expect(page.locator("#param-image_url")).to_contain_text("is required")
+    expect(page.locator("#status")).to_contain_text("Start image (image_url) is required")
+    expect(page.locator("#status")).to_contain_text("nothing was spent")
+    assert app.posts() == before
+
+
+def test_a_picture_that_can_not_be_used_says_so_at_once(page: Page, tmp_path: Path):
+    small = tmp_path / "small.png"
+    Image.new("RGB", (200, 900), RED).save(small)
+    choose(page, Task.IMAGE)
+    give(page, "image_url", small)
+    expect(page.locator("#param-image_url .k-note").first).to_contain_text("300")
+
+
+def test_an_effect_for_two_takes_two_pictures_left_and_right(
+    page: Page, app: App, red: Path, green: Path
+):
+    choose(page, Task.EFFECTS)
+    page.locator("#param-effect_scene input").click()
+    page.locator("#param-effect_scene input").fill("hug")
+    page.get_by_role("option", name="Hug", exact=True).click()
+    expect(page.locator("#param-image_url")).to_contain_text("two pictures")
+    inputs = page.locator("#param-image_url input[type=file]")
+    inputs.nth(0).set_input_files(red)
+    expect(page.locator("#param-image_url img")).to_have_count(1)
+    press(page)
+    expect(page.locator("#status")).to_contain_text("exactly two pictures")
+    page.locator("#param-image_url input[type=file]").last.set_input_files(green)
+    expect(page.locator("#param-image_url img")).to_have_count(2)
+    page.wait_for_timeout(1300)
+    press(page)
+    status_is(page, "completed")
+    assert len(sent(app)["image_url"]) == 2
+    assert is_like(video_color(page, 0.25, 0.3), RED)
+    assert is_like(video_color(page, 0.75, 0.3), GREEN)
+
+
+def test_the_camera_moves_along_one_axis(page: Page, app: App, red: Path):
+    choose(page, Task.IMAGE, "Kling 1 · Standard")
+    give(page, "image_url", red)
+    page.locator("#camera > button").click()
+    page.locator("#param-camera_control").get_by_text("One axis").click()
+    press(page)
+    expect(page.locator("#status")).to_contain_text("exactly one axis")
+    page.wait_for_timeout(1300)
+    zoom = page.locator("#param-camera_control input[type=number]").last
+    zoom.fill("-4")
+    zoom.press("Tab")
+    press(page)
+    status_is(page, "completed")
+    assert sent(app)["camera_control"] == {"type": "simple", "config": {"zoom": -4}}
+
+
+def test_what_kling_does_not_document_is_a_warning_at_the_field(
+    page: Page, app: App, red: Path, green: Path
+):
+    choose(page, Task.IMAGE, "Kling 1 · Standard")
+    give(page, "image_url", red)
+    give(page, "tail_image_url", green)
+    page.locator("#param-duration").get_by_text("10 s").click()
+    expect(page.locator(".k-doubt").first).to_contain_text("documents this for 5 s only")
+    press(page)
+    status_is(page, "completed")
+    assert sent(app)["duration"] == 10
+
+
+def test_a_storyboard_is_written_with_the_keyboard_and_its_seconds_are_summed(page: Page, app: App):
+    choose(page, Task.TEXT, "Kling 3 Turbo · Standard")
+    page.locator("#storyboard > button").click()
+    board = page.locator("#param-multi_prompt")
+    board.get_by_label("Shot 1").click()
+    page.keyboard.type("A door opens")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("2")
+    page.keyboard.press("Tab")
+    page.keyboard.type("A cat walks in")
+    page.keyboard.press("Tab")
+    expect(board).to_contain_text("2 shots, 7 s together")
+    board.get_by_role("button", name="Add a shot").click()
+    board.get_by_label("Shot 3").fill("It sleeps")
+    expect(board).to_contain_text("3 shots, 12 s together")
+    press(page)
+    status_is(page, "completed")
+    assert sent(app)["multi_prompt"] == [
+        {"prompt": "A door opens", "duration": 2},
+        {"prompt": "A cat walks in", "duration": 5},
+        {"prompt": "It sleeps", "duration": 5},
+    ]
+    assert "prompt" not in sent(app)
+
+
+def test_a_tail_frame_needs_the_sound_switched_off(page: Page, app: App, red: Path, green: Path):
+    choose(page, Task.IMAGE, "Kling 3 · Standard")
+    give(page, "image_url", red)
+    give(page, "tail_image_url", green)
+    press(page)
+    expect(page.locator("#status")).to_contain_text("Switch the sound off")
+    page.locator("#param-generate_audio input").uncheck()
+    page.wait_for_timeout(1300)
+    press(page)
+    status_is(page, "completed")
+    assert sent(app)["generate_audio"] is False
+
+
+def test_the_motion_brush_is_painted_by_mouse_and_sent(page: Page, app: App, red: Path):
+    choose(page, Task.IMAGE, "Kling 1 · Pro")
+    give(page, "image_url", red)
+    page.locator("#brush > button").click()
+    canvas = page.locator("#param-dynamic_masks canvas").first
+    expect(canvas).to_be_visible()
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.3)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.4, steps=8)
+    page.mouse.up()
+    page.locator("#param-dynamic_masks").get_by_role("button", name="Path").click()
+    for share in (0.35, 0.6, 0.8):
+        page.mouse.click(box["x"] + box["width"] * share, box["y"] + box["height"] * 0.35)
+    press(page)
+    status_is(page, "completed")
+    masks = sent(app)["dynamic_masks"]
+    assert len(masks) == 1
+    assert len(masks[0]["trajectories"]) == 3
+    # The origin is at the bottom left: a click in the upper third has a large y.
+    assert all(240 < point["y"] < 480 for point in masks[0]["trajectories"])
+
+
+@pytest.mark.parametrize("task", list(Task))
+def test_every_form_fits_a_phone(browser: Browser, app: App, task: Task):
+    for page in opened(browser, app, width=390):
+        choose(page, task)
+        page.wait_for_timeout(600)
+        unfold(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390

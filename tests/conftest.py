@@ -1,0 +1,110 @@
+"""The parts that tests are made of: the real simulator, a real ledger, a service in a hurry."""
+
+import os
+import shutil
+import sys
+import tempfile
+
+import httpx
+import pytest
+from worlds import QuickWorld, service_at
+
+from kling_ui.history import Ledger
+from kling_ui.simulator import Simulator, studio
+
+# None of the above imports Gradio, which reads these while it is imported.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="kling-ui-tests-")
+
+
+def pytest_unconfigure():
+    shutil.rmtree(os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _certificates_are_read_once():
+    """Reading them anew for each client would take longer than many a test."""
+    certificates = httpx.create_ssl_context()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(httpx, "create_ssl_context", lambda *_, **__: certificates)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_static_paths_are_left_to_the_next_module():
+    yield
+    if "gradio" in sys.modules:
+        sys.modules["gradio.data_classes"]._StaticFiles.clear()
+
+
+@pytest.fixture(scope="session")
+def film_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("films")
+
+
+@pytest.fixture(scope="module")
+def films(film_folder):
+    """Render one real video of each shape and length: anew each time would take too long."""
+    render = studio.render
+
+    def copied(scene, path, *, is_given_up):
+        width, height = scene.size
+        film = film_folder / f"{width}x{height} {scene.frames}.mp4"
+        if film.exists():
+            shutil.copyfile(film, path)
+            return True
+        is_whole = render(scene, path, is_given_up=is_given_up)
+        if is_whole:
+            shutil.copyfile(path, film)
+        return is_whole
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(studio, "render", copied)
+        yield
+
+
+@pytest.fixture
+def simulator(tmp_path, films):
+    with Simulator(folder=tmp_path / "provider", seconds=0.03) as running:
+        yield running
+
+
+@pytest.fixture
+def world():
+    return QuickWorld()
+
+
+@pytest.fixture
+def ledger_url(tmp_path):
+    return f"sqlite:///{tmp_path}/ledger.db"
+
+
+@pytest.fixture
+def ledger(ledger_url, world):
+    opened = Ledger(ledger_url, now=world.now)
+    opened.open()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+async def make_service(tmp_path, simulator, ledger, world):
+    """Return a function that makes services over the same data folder; all are closed after."""
+    running = []
+
+    def make(**more):
+        arguments = {"ledger": ledger, "folder": tmp_path / "data", "world": world, **more}
+        service, client = service_at(arguments.pop("base_url", simulator.base_url), **arguments)
+        running.append((service, client))
+        return service
+
+    yield make
+    for service, client in running:
+        await service.close()
+        await client.aclose()
+
+
+@pytest.fixture
+def service(make_service):
+    return make_service()

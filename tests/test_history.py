@@ -1,0 +1,333 @@
+"""The ledger keeps what was committed, whoever writes and however often it is opened."""
+
+import sqlite3
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kling_ui.history import (
+    LIVE,
+    SIMULATOR,
+    UNFINISHED,
+    Generation,
+    Ledger,
+    LedgerError,
+    Status,
+    Trouble,
+)
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+SECRET_PROMPT = "our unannounced product"
+
+
+class Clock:
+    def __init__(self):
+        self.time = NOON
+
+    def __call__(self):
+        return self.time
+
+    def tick(self, seconds=1.0):
+        self.time += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path}/ledger.db"
+
+
+@pytest.fixture
+def ledger(url, clock):
+    opened = Ledger(url, now=clock)
+    opened.open()
+    yield opened
+    opened.close()
+
+
+def generation(name="a", **values):
+    return Generation(
+        **{
+            "id": name,
+            "model": "kling-video/v1.6/standard/text-to-video",
+            "payload": {"prompt": f"Rain on {name}", "duration": 5, "cfg_scale": 0.3},
+            "owner": "local",
+            "origin": SIMULATOR,
+            "status": Status.SUBMITTING,
+            "created_at": NOON.isoformat(timespec="milliseconds"),
+            "updated_at": NOON.isoformat(timespec="milliseconds"),
+            **values,
+        }
+    )
+
+
+def ids(generations):
+    return [each.id for each in generations]
+
+
+# -- what is committed
+
+
+def test_a_committed_row_is_there_after_reopening(ledger, url):
+    full = generation(
+        task_id="742452fc-…:kling-video/v1.6",
+        status=Status.FAILED,
+        finished_at=NOON.isoformat(),
+        video="videos/a/a.mp4",
+        credits_used=420_000.0,
+        usd_spent=0.21,
+        error=Trouble("failed", "No face was found.", "image_url"),
+    )
+    ledger.insert(full)
+    ledger.insert(generation("b"))
+    ledger.close()
+    again = Ledger(url)
+    again.open()
+    assert again.get("a") == full
+    assert again.get("b") == generation("b")
+    again.close()
+
+
+def test_another_process_sees_a_row_as_soon_as_insert_returns(ledger, tmp_path):
+    ledger.insert(generation())
+    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+        assert connection.execute("SELECT id, status FROM generations").fetchall() == [
+            ("a", "submitting")
+        ]
+    connection.close()
+
+
+def test_an_unknown_id_is_none(ledger):
+    assert ledger.get("nothing") is None
+
+
+def test_an_id_is_taken_once(ledger):
+    ledger.insert(generation())
+    with pytest.raises(LedgerError):
+        ledger.insert(generation(owner="someone else"))
+    assert ledger.get("a").owner == "local"
+
+
+def test_the_prompt_of_a_generation_is_text_whatever_its_payload_holds():
+    assert generation().prompt == "Rain on a"
+    assert generation(payload={}).prompt == ""
+    assert generation(payload={"prompt": ["a", "b"]}).prompt == ""
+
+
+# -- the file
+
+
+def test_a_reader_never_waits_for_a_writer(ledger, tmp_path):
+    connection = sqlite3.connect(tmp_path / "ledger.db")
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
+def test_a_commit_is_on_the_disk_before_money_is_spent(ledger):
+    with ledger._engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 10_000
+
+
+def test_the_schema_has_a_version_and_opening_again_changes_nothing(ledger, url, tmp_path):
+    ledger.insert(generation())
+    again = Ledger(url)
+    again.open()
+    again.open()
+    again.close()
+    connection = sqlite3.connect(tmp_path / "ledger.db")
+    assert connection.execute("SELECT version FROM schema_version").fetchall() == [(1,)]
+    connection.close()
+    assert ledger.get("a") == generation()
+
+
+def test_a_ledger_of_a_newer_app_is_refused_and_left_as_it_is(ledger, url, tmp_path):
+    ledger.insert(generation())
+    connection = sqlite3.connect(tmp_path / "ledger.db")
+    with connection:
+        connection.execute("UPDATE schema_version SET version = 2")
+    newer = Ledger(url)
+    with pytest.raises(LedgerError) as caught:
+        newer.open()
+    newer.close()
+    assert str(caught.value) == (
+        "This ledger was written by a newer Kling UI (schema 2; this one knows 1). "
+        "Update the app, or point KLING_UI_DATA_DIR at another folder."
+    )
+    assert connection.execute("SELECT version FROM schema_version").fetchall() == [(2,)]
+    connection.close()
+
+
+# -- updates
+
+
+def test_an_update_changes_what_it_names_and_the_time(ledger, clock):
+    ledger.insert(generation())
+    clock.tick(1.5)
+    changed = ledger.update("a", status=Status.QUEUED, task_id="t1", credits_used=12.0)
+    assert changed == ledger.get("a")
+    assert changed == replace(
+        generation(),
+        status=Status.QUEUED,
+        task_id="t1",
+        credits_used=12.0,
+        updated_at="2026-03-01T12:00:01.500+00:00",
+    )
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_only_a_final_status_sets_the_time_of_the_end(ledger, clock, status):
+    ledger.insert(generation())
+    clock.tick()
+    changed = ledger.update("a", status=status)
+    assert changed.finished_at == ("2026-03-01T12:00:01.000+00:00" if status.is_final else None)
+
+
+def test_trouble_is_kept_and_can_be_cleared(ledger):
+    ledger.insert(generation())
+    trouble = Trouble("refused", "The prompt is too long.", "prompt")
+    assert ledger.update("a", error=trouble).error == trouble
+    assert ledger.get("a").error == trouble
+    assert ledger.update("a", error=None).error is None
+    assert ledger.get("a").error is None
+
+
+def test_an_update_touches_no_other_row(ledger):
+    ledger.insert(generation("a"))
+    ledger.insert(generation("b"))
+    ledger.update("a", status=Status.COMPLETED)
+    assert ledger.get("b") == generation("b")
+
+
+def test_an_update_of_nothing_is_a_key_error(ledger):
+    with pytest.raises(KeyError):
+        ledger.update("nothing", status=Status.QUEUED)
+
+
+def test_times_are_utc_wherever_the_clock_stands(url):
+    east = datetime.fromisoformat("2026-03-01T14:00:00.123456+02:00")
+    ledger = Ledger(url, now=lambda: east)
+    assert ledger.stamp() == "2026-03-01T12:00:00.123+00:00"
+    ledger.close()
+
+
+# -- listings
+
+
+@pytest.fixture
+def three_and_one(ledger, clock):
+    for name, owner in (("a", "ann"), ("b", "ann"), ("other", "bob"), ("c", "ann")):
+        clock.tick()
+        ledger.insert(generation(name, owner=owner, created_at=ledger.stamp()))
+    return ledger
+
+
+def test_an_owner_sees_the_newest_first_and_nothing_of_others(three_and_one):
+    assert ids(three_and_one.newest("ann", limit=50)) == ["c", "b", "a"]
+    assert ids(three_and_one.newest("ann", limit=2)) == ["c", "b"]
+    assert ids(three_and_one.newest("bob", limit=50)) == ["other"]
+    assert three_and_one.newest("nobody", limit=50) == []
+
+
+def test_an_update_does_not_change_the_order(three_and_one):
+    three_and_one.update("a", status=Status.COMPLETED)
+    assert ids(three_and_one.newest("ann", limit=50)) == ["c", "b", "a"]
+
+
+def test_an_owners_newest_unfinished_one_is_found(three_and_one):
+    three_and_one.update("c", status=Status.COMPLETED)
+    assert ids(three_and_one.newest("ann", limit=1, only_unfinished=True)) == ["b"]
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_unfinished_is_everything_that_something_may_still_happen_to(ledger, status):
+    ledger.insert(generation(status=status))
+    is_open = status not in {Status.REJECTED, Status.COMPLETED, Status.FAILED}
+    assert ids(ledger.unfinished(origin=SIMULATOR)) == (["a"] if is_open else [])
+    assert (status in UNFINISHED) is is_open
+
+
+def test_only_the_unfinished_ones_of_one_origin_are_found_oldest_first(ledger, clock):
+    for name, origin in (("x", LIVE), ("a", SIMULATOR), ("b", SIMULATOR), ("y", LIVE)):
+        clock.tick()
+        ledger.insert(generation(name, origin=origin, created_at=ledger.stamp()))
+    assert ids(ledger.unfinished(origin=SIMULATOR)) == ["a", "b"]
+    assert ids(ledger.unfinished(origin=LIVE)) == ["x", "y"]
+
+
+# -- trouble
+
+
+@pytest.mark.parametrize("url", ["garbage", "nosuch://host/db", "", "postgresql://u:secret@h/d"])
+def test_a_url_that_no_driver_is_here_for_is_refused_without_repeating_it(url):
+    with pytest.raises(LedgerError) as caught:
+        Ledger(url)
+    assert str(caught.value).startswith("KLING_UI_DATABASE_URL is not a database URL")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"this is no database, it is a text" * 50, None])
+def test_a_file_that_is_no_database_is_a_ledger_error(tmp_path, content):
+    path = tmp_path / "ledger.db"
+    path.mkdir() if content is None else path.write_bytes(content)
+    ledger = Ledger(f"sqlite:///{path}")
+    with pytest.raises(LedgerError, match="The ledger can't be used"):
+        ledger.open()
+    ledger.close()
+
+
+def test_no_trouble_of_the_ledger_tells_a_prompt(ledger, tmp_path, caplog):
+    connection = sqlite3.connect(tmp_path / "ledger.db")
+    with connection:
+        connection.execute("DROP TABLE generations")
+    connection.close()
+    mine = generation(payload={"prompt": SECRET_PROMPT})
+    calls = [
+        lambda: ledger.insert(mine),
+        lambda: ledger.update("a", payload={"prompt": SECRET_PROMPT}),
+        lambda: ledger.get("a"),
+        lambda: ledger.unfinished(origin=LIVE),
+        lambda: ledger.newest("local", limit=1),
+    ]
+    for call in calls:
+        with pytest.raises(LedgerError) as caught:
+            call()
+        assert SECRET_PROMPT not in f"{caught.value} {caught.value.__cause__} {caplog.text}"
+    assert SECRET_PROMPT not in repr(mine)
+
+
+def test_two_ledgers_write_at_once_and_nothing_is_lost(url):
+    ledgers = [Ledger(url), Ledger(url)]
+    ledgers[0].open()
+    ledgers[1].open()
+    failures = []
+
+    def write(ledger, name):
+        try:
+            for number in range(15):
+                ledger.insert(generation(f"{name}{number}", owner=name))
+                ledger.update(f"{name}{number}", status=Status.COMPLETED)
+        except LedgerError as exc:
+            failures.append(exc)
+
+    threads = [
+        threading.Thread(target=write, args=(ledgers[i % 2], name))
+        for i, name in enumerate(("ann", "bob", "cid", "dot"))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    for name in ("ann", "bob", "cid", "dot"):
+        rows = ledgers[0].newest(name, limit=50)
+        assert len(rows) == 15
+        assert {row.status for row in rows} == {Status.COMPLETED}
+    for ledger in ledgers:
+        ledger.close()

@@ -1,0 +1,160 @@
+"""Whatever goes wrong, and in whatever order: paid once at most, and nothing paid for is lost."""
+
+import asyncio
+import tempfile
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from worlds import QuickWorld, at_rest, made, posts, service_at, watched
+
+from kling_ui import media
+from kling_ui.history import Ledger
+from kling_ui.service import Status
+from kling_ui.simulator import Fault, Simulator
+
+few = partial(
+    settings,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+pytestmark = pytest.mark.usefixtures("films")
+
+
+def faults(on, **kinds):
+    """Draw a fault for `on`: each kind with values for the fields it reads."""
+    return st.one_of(
+        st.builds(
+            Fault,
+            on=st.just(on),
+            kind=st.just(kind),
+            times=st.integers(1, 2),
+            **{name: st.sampled_from(values) for name, values in fields.items()},
+        )
+        for kind, fields in kinds.items()
+    )
+
+
+ANYWHERE = {
+    "reset_before": {},
+    "reset_after": {},
+    "hang": {"seconds": [0.02], "after": [True, False]},
+    "html": {"status": [200, 502, 504], "after": [True, False]},
+    "cut": {},
+    "garbage": {"body": [b"", b"null", b"[]", b"{}", b"\x00\xff", b'{"id": null}']},
+}
+# A refusal in the provider's own words says that nothing was made, so none is carried out.
+REFUSED = {"status": {"status": [400, 401, 403, 404, 429, 500], "retry_after": [None, "1", "99"]}}
+ERRORS = [None, "broken", {"name": "x", "message": "y"}, {"detail": [{"msg": "z"}]}]
+
+creating = faults("create", **ANYWHERE, **REFUSED, no_id={}, generation_id={})
+asking = faults(
+    "get",
+    **ANYWHERE,
+    **REFUSED,
+    word={"word": ["waiting", "active", "on the runway", "completed", ""]},
+    error={"error": ERRORS},
+    missing_url={},
+)
+searching = faults("logs", **ANYWHERE, **REFUSED, late={})
+fetching = faults(
+    "download", **ANYWHERE, **REFUSED, truncated={}, short={}, empty={}, expired={}, redirect={}
+)
+scripts = st.tuples(
+    st.lists(creating, max_size=2),
+    st.lists(asking, max_size=3),
+    st.lists(searching, max_size=2),
+    st.lists(fetching, max_size=3),
+).map(lambda lists: [fault for stage in lists for fault in stage])
+
+
+@contextmanager
+def a_house():
+    """Make a folder, a world, a ledger and a simulator for one example."""
+    with tempfile.TemporaryDirectory() as folder:
+        world = QuickWorld(longest_sleep=0.001)
+        ledger = Ledger(f"sqlite:///{folder}/ledger.db", now=world.now)
+        ledger.open()
+        with Simulator(folder=Path(folder) / "provider", seconds=0.01) as simulator:
+            yield Path(folder), world, ledger, simulator
+        ledger.close()
+
+
+@asynccontextmanager
+async def a_run_of_the_app(house):
+    folder, world, ledger, simulator = house
+    service, client = service_at(simulator.base_url, ledger=ledger, folder=folder, world=world)
+    try:
+        yield service
+    finally:
+        await service.close()
+        await client.aclose()
+
+
+def assert_the_promises_hold(service, simulator, generation):
+    assert simulator.accepted <= 1
+    if generation.status is Status.COMPLETED:
+        assert simulator.charges == 1
+        assert media.verify(service.files.path(generation)).duration_seconds > 4
+        assert service.files.poster(generation).is_file()
+    else:
+        assert service.files.path(generation) is None
+        assert generation.error is not None, generation
+    if generation.status in {Status.REJECTED, Status.FAILED}:
+        assert simulator.charges == 0
+
+
+@few(max_examples=40)
+@given(scripts)
+def test_no_script_of_faults_spends_twice_or_loses_what_was_paid(script):
+    async def live(house):
+        _, _, ledger, simulator = house
+        async with a_run_of_the_app(house) as service:
+            simulator.plan(*script)
+            first = (await made(service))[0]
+            last = await at_rest(service, first.id)
+            assert_the_promises_hold(service, simulator, last)
+            assert ledger.get(first.id) == last
+            assert len(service._followers) == 0
+            assert service._tasks == {}
+            # What stays open can be taken up again once the trouble is over.
+            sent = len(posts(simulator))
+            simulator.clear()
+            await service.pick_up(first.id)
+            await watched(service, first.id)
+            last = await at_rest(service, first.id)
+            assert_the_promises_hold(service, simulator, last)
+            never_arrived = last.status is Status.UNKNOWN and simulator.accepted == 0
+            assert last.status.is_final or never_arrived
+            assert len(posts(simulator)) == sent
+
+    with a_house() as house:
+        asyncio.run(live(house))
+
+
+@few(max_examples=20)
+@given(scripts, st.integers(0, 40))
+def test_the_app_may_be_ended_at_any_moment(script, steps):
+    async def live(house):
+        _, _, ledger, simulator = house
+        simulator.plan(*script)
+        async with a_run_of_the_app(house) as service:
+            call = asyncio.ensure_future(made(service))
+            for _ in range(steps):
+                await asyncio.sleep(0.001)
+        await asyncio.gather(call, return_exceptions=True)
+        simulator.clear()
+        async with a_run_of_the_app(house) as service:
+            await service.resume()
+            for generation in ledger.newest("local", limit=5):
+                last = await at_rest(service, generation.id)
+                assert_the_promises_hold(service, simulator, last)
+                never_arrived = last.status is Status.UNKNOWN and simulator.accepted == 0
+                assert last.status.is_final or never_arrived
+
+    with a_house() as house:
+        asyncio.run(live(house))

@@ -1,0 +1,181 @@
+"""Settings are read once, checked, and tell what is wrong without telling the key."""
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from kling_ui.settings import KEY_NAMES, LIVE_BASE_URL, Settings, SettingsError
+
+KEY = "sk-0123456789abcdef"
+
+
+def read(tmp_path, file="", **environ):
+    if file:
+        (tmp_path / ".env").write_text(file, "utf-8")
+    return Settings.read(environ, home=tmp_path)
+
+
+def test_without_any_setting_the_simulator_is_used_and_data_lie_beside_the_app(tmp_path):
+    settings = read(tmp_path)
+    assert settings.is_simulated
+    assert settings.api_key is None
+    assert settings.base_url == LIVE_BASE_URL == "https://api.aimlapi.com"
+    assert settings.route == "auto"
+    assert settings.data_dir == tmp_path / "data"
+    assert settings.database_url is None
+    assert settings.poll_seconds is None
+    assert settings.simulator_seconds == 8
+    assert not settings.keeps_visitors_apart
+
+
+def test_reading_settings_creates_nothing(tmp_path):
+    read(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["AIML_API_KEY", "AIMLAPI_KEY", "AIMLAPI_API_KEY"])
+def test_a_key_under_any_of_its_three_names_leads_to_the_live_api(tmp_path, name):
+    assert name in KEY_NAMES
+    for settings in (read(tmp_path, **{name: KEY}), read(tmp_path, f"{name}={KEY}")):
+        assert settings.api_key == KEY
+        assert not settings.is_simulated
+
+
+def test_the_first_of_the_three_names_wins(tmp_path):
+    settings = read(tmp_path, AIMLAPI_KEY="second", AIML_API_KEY="first", AIMLAPI_API_KEY="third")
+    assert settings.api_key == "first"
+
+
+def test_the_environment_wins_over_the_file(tmp_path):
+    file = "AIML_API_KEY=from-file\nKLING_UI_POLL_SECONDS=3\nAIML_API_ROUTE=universal\n"
+    settings = read(tmp_path, file, AIML_API_KEY="from-environment", KLING_UI_POLL_SECONDS="2")
+    assert settings.api_key == "from-environment"
+    assert settings.poll_seconds == 2
+    assert settings.route == "universal"
+
+
+def test_an_empty_name_in_the_environment_switches_off_what_the_file_says(tmp_path):
+    assert read(tmp_path, f"AIML_API_KEY={KEY}", AIML_API_KEY="").is_simulated
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t\n"])
+def test_a_blank_setting_is_no_setting(tmp_path, blank):
+    names = (
+        *KEY_NAMES,
+        "AIML_API_BASE_URL",
+        "AIML_API_ROUTE",
+        "KLING_UI_DATA_DIR",
+        "KLING_UI_DATABASE_URL",
+        "KLING_UI_POLL_SECONDS",
+        "KLING_UI_SIMULATOR_SECONDS",
+        "SPACE_ID",
+    )
+    assert read(tmp_path, **dict.fromkeys(names, blank)) == read(tmp_path)
+
+
+def test_blanks_around_a_value_do_not_count(tmp_path):
+    settings = read(tmp_path, AIML_API_KEY=f" {KEY}\n", KLING_UI_POLL_SECONDS=" 2.5 ")
+    assert settings.api_key == KEY
+    assert settings.poll_seconds == 2.5
+
+
+def test_quotes_comments_and_exports_in_the_file_are_understood(tmp_path):
+    file = f"# our key\nexport AIML_API_KEY='{KEY}'\nKLING_UI_POLL_SECONDS=2 # seconds\n"
+    settings = read(tmp_path, file)
+    assert settings.api_key == KEY
+    assert settings.poll_seconds == 2
+
+
+def test_the_example_file_can_be_copied_as_it_is(tmp_path, request):
+    example = request.config.rootpath / ".env.example"
+    settings = read(tmp_path, example.read_text("utf-8"))
+    assert settings == Settings(data_dir=tmp_path / "data")
+
+
+def test_a_data_folder_is_taken_from_the_apps_folder_unless_it_is_absolute(tmp_path):
+    assert read(tmp_path, KLING_UI_DATA_DIR="kept/here").data_dir == tmp_path / "kept" / "here"
+    elsewhere = tmp_path / "elsewhere"
+    assert read(tmp_path, KLING_UI_DATA_DIR=str(elsewhere)).data_dir == elsewhere
+
+
+def test_a_data_folder_may_be_named_from_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    assert read(tmp_path, KLING_UI_DATA_DIR="~/videos").data_dir == tmp_path / "me" / "videos"
+
+
+def test_visitors_are_kept_apart_on_a_space(tmp_path):
+    assert read(tmp_path, SPACE_ID="someone/kling-ui").keeps_visitors_apart
+
+
+@pytest.mark.parametrize("url", ["https://proxy.example/aiml/", "http://127.0.0.1:8000"])
+def test_a_base_address_is_taken_without_its_last_slash(tmp_path, url):
+    assert read(tmp_path, AIML_API_BASE_URL=url).base_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize("route", ["auto", "kling", "universal", "KLING"])
+def test_a_route_is_one_of_three_words(tmp_path, route):
+    assert read(tmp_path, AIML_API_ROUTE=route).route == route.lower()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        (
+            "AIML_API_BASE_URL",
+            "api.aimlapi.com",
+            "AIML_API_BASE_URL must be an http(s) address, not 'api.aimlapi.com'.",
+        ),
+        (
+            "AIML_API_BASE_URL",
+            "ftp://host",
+            "AIML_API_BASE_URL must be an http(s) address, not 'ftp://host'.",
+        ),
+        (
+            "AIML_API_BASE_URL",
+            "http://host:port",
+            "AIML_API_BASE_URL must be an http(s) address, not 'http://host:port'.",
+        ),
+        (
+            "AIML_API_BASE_URL",
+            "http://[",
+            "AIML_API_BASE_URL must be an http(s) address, not 'http://['.",
+        ),
+        ("AIML_API_ROUTE", "fast", "AIML_API_ROUTE must be auto, kling or universal, not 'fast'."),
+        *(
+            (name, value, f"{name} must be a number of seconds above 0, not {value!r}.")
+            for name in ("KLING_UI_POLL_SECONDS", "KLING_UI_SIMULATOR_SECONDS")
+            for value in ("soon", "0", "-1", "nan", "inf", "1,5", "1e999")
+        ),
+    ],
+)
+def test_garbage_is_refused_by_name(tmp_path, name, value, message):
+    with pytest.raises(SettingsError) as caught:
+        read(tmp_path, **{name: value})
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("bad", [f"{KEY} {KEY}", f"{KEY}\n{KEY}", f"{KEY}é", f"“{KEY}”"])
+def test_a_key_that_cannot_be_one_is_refused_without_repeating_it(tmp_path, bad):
+    with pytest.raises(SettingsError, match="The API key holds spaces or characters") as caught:
+        read(tmp_path, AIML_API_KEY=bad)
+    assert KEY not in str(caught.value)
+
+
+def test_the_key_and_the_databases_password_are_in_no_repr(tmp_path):
+    url = "postgresql://me:opensesame@host/kling"
+    settings = read(tmp_path, AIML_API_KEY=KEY, KLING_UI_DATABASE_URL=url)
+    assert settings.database_url == url
+    assert KEY not in repr(settings)
+    assert "opensesame" not in repr(settings)
+
+
+@pytest.mark.parametrize("name", ["AIML_API_ROUTE", "KLING_UI_POLL_SECONDS", "AIML_API_BASE_URL"])
+def test_the_key_is_in_no_other_settings_complaint(tmp_path, name):
+    with pytest.raises(SettingsError) as caught:
+        read(tmp_path, AIML_API_KEY=KEY, **{name: "garbage"})
+    assert KEY not in str(caught.value)
+
+
+def test_settings_cannot_be_changed(tmp_path):
+    with pytest.raises(FrozenInstanceError):
+        read(tmp_path).api_key = KEY

@@ -83,7 +83,9 @@ class Model:
             except ValueError as exc:
                 problems.append(Problem(param.name, str(exc)))
         wrong = {problem.field for problem in problems}
-        together = [problem for rule in self.rules for problem in rule(body)]
+        # A wrong value is still a given one: the rules see that it is there, not what it is.
+        given = {**dict.fromkeys(values_set(self, values)), **body}
+        together = [problem for rule in self.rules for problem in rule(given)]
         problems += [problem for problem in together if problem.field not in wrong]
         if problems:
             raise InvalidValuesError(tuple(problems))

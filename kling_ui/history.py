@@ -160,11 +160,14 @@ class Ledger:
         with self._transaction() as connection:
             connection.execute(sa.insert(_GENERATIONS).values(row))
 
-    def update(self, generation_id: str, **changes: Any) -> Generation:
+    def update(
+        self, generation_id: str, *, only_from: Status | None = None, **changes: Any
+    ) -> Generation:
         """Commit `changes` (field → value) to a row and return it as it is now.
 
-        `updated_at` follows, and `finished_at` where the new status is final. Raises KeyError
-        for an unknown id.
+        With `only_from` a row that has another status by now is left alone. `updated_at`
+        follows, and `finished_at` where the new status is final. Raises KeyError for an unknown
+        id.
         """
         stamp = self.stamp()
         changes["updated_at"] = stamp
@@ -174,7 +177,8 @@ class Ledger:
             changes["error"] = dataclasses.asdict(changes["error"])
         mine = _GENERATIONS.c.id == generation_id
         with self._transaction() as connection:
-            connection.execute(sa.update(_GENERATIONS).where(mine).values(changes))
+            wanted = mine if only_from is None else mine & (_GENERATIONS.c.status == only_from)
+            connection.execute(sa.update(_GENERATIONS).where(wanted).values(changes))
             row = connection.execute(sa.select(_GENERATIONS).where(mine)).mappings().first()
         if row is None:
             raise KeyError(generation_id)

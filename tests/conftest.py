@@ -5,17 +5,20 @@ import shutil
 import sys
 import tempfile
 
+# Before anything imports Gradio, which reads these while it is imported.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="kling-ui-tests-")
+
 import httpx
 import pytest
+
+pytest.register_assert_rewrite("worlds")
+
 from worlds import QuickWorld, service_at
 
 from kling_ui.history import Ledger
 from kling_ui.simulator import Simulator, studio
-
-# None of the above imports Gradio, which reads these while it is imported.
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
-os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="kling-ui-tests-")
 
 
 def pytest_unconfigure():

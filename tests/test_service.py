@@ -18,6 +18,7 @@ from worlds import (
     at_rest,
     made,
     posts,
+    service_at,
     statuses,
     until,
     watched,
@@ -396,3 +397,32 @@ def a_row(ledger, **values):
             **values,
         }
     )
+
+
+async def test_a_request_found_at_the_last_moment_is_not_forgotten(
+    simulator, ledger, tmp_path, world
+):
+    """Its task id is being written while a person gives it up: the paid task wins."""
+    is_writing, may_write = threading.Event(), threading.Event()
+    update = ledger.update
+
+    def hesitant(generation_id, **changes):
+        if changes.get("task_id"):
+            is_writing.set()
+            may_write.wait(TOO_LONG_SECONDS)
+        return update(generation_id, **changes)
+
+    ledger.update = hesitant
+    simulator.plan(LOST["reset"])
+    service, client = service_at(simulator.base_url, ledger=ledger, folder=tmp_path, world=world)
+    async with client:
+        generation = await service.submit(MODEL, {"prompt": PROMPT})
+        assert generation.status is Status.UNKNOWN
+        await asyncio.to_thread(is_writing.wait, TOO_LONG_SECONDS)
+        forgetting = asyncio.create_task(service.forget(generation.id))
+        await asyncio.sleep(0.02)
+        may_write.set()
+        await forgetting
+        ended = await at_rest(service, generation.id)
+    assert ended.status is Status.COMPLETED
+    assert simulator.charges == 1

@@ -7,6 +7,7 @@ import asyncio
 import dataclasses
 import logging
 import random
+import re
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from typing import Any
 
 from kling_ui import catalog, media
 from kling_ui.client import (
+    BusyError,
     Client,
     ClientError,
     DownloadError,
@@ -32,6 +34,7 @@ from kling_ui.service.files import Files
 from kling_ui.service.following import Followers
 
 _log = logging.getLogger(__name__)
+_PLAIN_WORD = re.compile("[a-z]{3,20}([ _-][a-z]{2,20})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +104,9 @@ class Life:
 
         `payload` is the whole one; the ledger's may be abridged.
         """
-        generation, busy_waits = await self._post(generation, payload)
+        generation, was_refused = await self._post(generation, payload)
         if generation.status is Status.UNKNOWN:
-            generation = await self._search(generation, is_refusal_final=busy_waits == 0)
+            generation = await self._search(generation, is_refusal_final=not was_refused)
         await self._go_on(generation, at_once=False)
 
     async def _go_on(self, generation: Generation, *, at_once: bool) -> None:
@@ -118,9 +121,9 @@ class Life:
 
     async def _post(
         self, generation: Generation, payload: Mapping[str, Any]
-    ) -> tuple[Generation, int]:
-        """POST, again only where the last try surely created nothing; count the busy waits."""
-        connection_tries, busy_waits, line_seconds = 0, 0, 0.0
+    ) -> tuple[Generation, bool]:
+        """POST, again only where the last try surely created nothing; tell of earlier refusals."""
+        connection_tries, busy_waits, line_seconds, was_refused = 0, 0, 0.0, False
         while True:
             try:
                 state = await self._client.create(
@@ -131,7 +134,7 @@ class Life:
             except UncertainError as exc:
                 lost = words.perhaps_sent(exc.message)
                 generation = await self._commit(generation, status=Status.UNKNOWN, error=lost)
-                return generation, busy_waits
+                return generation, was_refused
             except ClientError as exc:
                 connection_tries += isinstance(exc, NotSentError)
                 delay = decisions.resend_delay(
@@ -142,16 +145,18 @@ class Life:
                     line_seconds=line_seconds,
                 )
                 if delay is None:
-                    return await self._reject(generation, exc), busy_waits
-                busy_waits += not isinstance(exc, NotSentError)
+                    return await self._reject(generation, exc), was_refused
+                was_refused = was_refused or not isinstance(exc, NotSentError)
                 waiting = words.waiting_to_send(delay, exc)
                 if isinstance(exc, LineError):
                     line_seconds += delay
                     waiting = words.in_line(exc)
+                elif isinstance(exc, BusyError):
+                    busy_waits += 1
                 self._followers.publish(dataclasses.replace(generation, error=waiting))
                 await self._world.sleep(delay)
             else:
-                return await self._adopt(generation, state), busy_waits
+                return await self._adopt(generation, state), was_refused
 
     async def _reject(self, generation: Generation, error: ClientError) -> Generation:
         refusal = words.rejected(error)
@@ -309,7 +314,7 @@ class Life:
         delay = 1.0
         while True:
             try:
-                changed = await asyncio.to_thread(self._ledger.update, generation.id, **changes)
+                changed = await self._written(generation.id, changes)
             except LedgerError as exc:
                 _log.error("generation %s: %s Trying again.", generation.id, exc)
                 known = {**changes, "error": words.ledger_trouble(str(exc))}
@@ -323,12 +328,24 @@ class Life:
             self._followers.publish(changed)
             return changed
 
+    async def _written(self, generation_id: str, changes: dict[str, Any]) -> Generation:
+        """Write in a thread; when cancelled, leave only after the write has ended."""
+        write = asyncio.ensure_future(
+            asyncio.to_thread(self._ledger.update, generation_id, **changes)
+        )
+        try:
+            return await asyncio.shield(write)
+        except asyncio.CancelledError:
+            await asyncio.wait([write])
+            raise
+
     def _notice_word(self, word: str) -> None:
         """Log a status word that is new to us, once: it is read as "still going"."""
-        if word in decisions.KNOWN_WORDS or word in self._new_words or len(self._new_words) > 99:  # noqa: PLR2004  enough to see that something is odd
+        is_plain = _PLAIN_WORD.fullmatch(word) is not None  # anything else might echo a secret
+        if word in decisions.KNOWN_WORDS or word in self._new_words or not is_plain:
             return
         self._new_words.add(word)
-        _log.warning("the provider says a status that is new to us: %.40r", word)
+        _log.warning("the provider says a status that is new to us: %s", word)
 
     def _route_of(self, generation: Generation) -> Route:
         if self._route is not None:

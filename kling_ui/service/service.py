@@ -158,13 +158,15 @@ class Service:
             task.cancel()
             await asyncio.wait([task])
         with contextlib.suppress(LedgerError):
-            # Not written: it stays unknown, and can be forgotten again.
             await asyncio.to_thread(
                 self._ledger.update,
                 generation_id,
+                only_from=Status.UNKNOWN,
                 status=Status.REJECTED,
                 error=words.forgotten(),
             )
+        # Found at the last moment, or not written: then it goes on.
+        await self.pick_up(generation_id)
 
     async def close(self) -> None:
         """End all tasks; the next `resume` picks up what they were doing."""

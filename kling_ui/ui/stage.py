@@ -189,7 +189,9 @@ def _steps(status: Status) -> str:
 
 def _facts(generation: Generation) -> str:
     facts = [f"<span>{escape(model_title(generation.model))}</span>"]
-    cost = _MONEY.get(generation.status) or words.money(generation)
+    is_given_up = generation.error is not None and generation.error.kind == "forgotten"
+    status = Status.UNKNOWN if is_given_up else generation.status
+    cost = _MONEY.get(status) or words.money(generation)
     if cost:
         facts.append(f"<span>{escape(cost)}</span>")
     if generation.task_id:

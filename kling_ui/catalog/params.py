@@ -253,15 +253,15 @@ class Camera(Param):
     def check(self, value: Any) -> dict[str, Any]:
         """Return the object unchanged, or raise ValueError."""
         parts = checked_object(value, required=("type",), optional=("config",))
-        kind, config = parts["type"], parts.get("config")
+        kind = parts["type"]
         if kind not in ("simple", *CAMERA_PRESETS):
             kinds = _either(["simple", *CAMERA_PRESETS])
             raise ValueError(f"needs a type of {kinds}, not {said(kind)}.")
         if kind != "simple":
-            if config is not None:
+            if "config" in parts:
                 raise ValueError(f"takes no config with the type {kind}. Leave config out.")
             return parts
-        axes = checked_object(config, required=(), optional=AXES)
+        axes = checked_object(parts.get("config"), required=(), optional=AXES)
         moved = [a for a in axes if checked_number(axes[a], -FARTHEST, FARTHEST, a) != 0]
         if len(moved) != 1:
             raise ValueError(f"needs exactly one axis that is not 0, not {len(moved)}.")
@@ -272,7 +272,7 @@ class Camera(Param):
         axis = {"type": "number", "minimum": -FARTHEST, "maximum": FARTHEST}
         return {
             "properties": {
-                "type": {"type": "string", "enum": ["simple", *CAMERA_PRESETS]},
+                "type": {"type": "string", "enum": ["simple", *CAMERA_PRESETS], "required": True},
                 "config": {"type": "object", "properties": dict.fromkeys(AXES, axis)},
             }
         }

@@ -269,7 +269,8 @@ class _Page:
 
     def _paint(self, generation: Generation, *, is_watched: bool = True) -> tuple[Any, ...]:
         video = self._service.files.path(generation)
-        is_open = not generation.status.is_final
+        is_elsewhere = generation.origin != self._service.origin
+        is_open = not generation.status.is_final and not is_elsewhere
         return _view(
             shown=generation.id,
             screen=gr.HTML(stage.screen(generation), visible=video is None),
@@ -278,11 +279,14 @@ class _Page:
                 generation,
                 typical_seconds=self._service.typical_seconds(generation),
                 video=video,
-                is_watched=is_watched,
+                is_watched=is_watched and not is_elsewhere,
+                is_elsewhere=is_elsewhere,
             ),
             stop=gr.Button(visible=is_open and is_watched),
             again=gr.Button(_again_label(generation), visible=is_open and not is_watched),
-            forget=gr.Button(visible=generation.status is Status.UNKNOWN and not is_watched),
+            forget=gr.Button(
+                visible=is_open and generation.status is Status.UNKNOWN and not is_watched
+            ),
         )
 
     def _owner(self, visitor: str) -> str:

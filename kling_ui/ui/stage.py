@@ -25,6 +25,14 @@ _MONEY = {
     Status.REJECTED: "Nothing spent",
     Status.FAILED: "Not charged",
 }
+_UNWATCHED = (
+    "You stopped watching. Kling has no cancel: the generation goes on in the background and the "
+    "video will be in History."
+)
+_ELSEWHERE = (
+    "It was started with the other of the two, the simulator or your key, and goes on when the "
+    "app runs that way again. Nothing is lost."
+)
 _RATIOS = {"16:9", "9:16", "1:1"}
 
 
@@ -102,21 +110,30 @@ def missing_card() -> str:
 
 
 def card(
-    generation: Generation, *, typical_seconds: float, video: Path | None, is_watched: bool
+    generation: Generation,
+    *,
+    typical_seconds: float,
+    video: Path | None,
+    is_watched: bool,
+    is_elsewhere: bool = False,
 ) -> str:
-    """Say where a generation stands, how long it takes, what it costs and what to do next."""
+    """Say where a generation stands, how long it takes, what it costs and what to do next.
+
+    `is_elsewhere`: it was made with the simulator and the app runs with a key, or the other way.
+    """
     status = generation.status
     elapsed = _elapsed(generation)
-    body = [_head(_title(generation, is_watched=is_watched), status.value, _clock(generation))]
+    is_unwatched = not (is_watched or status.is_final or generation.error)
+    title = "Going on in the background" if is_unwatched else _title(generation)
+    if is_elsewhere and not status.is_final:
+        title = "On hold here"
+    body = [_head(title, status.value, _clock(generation))]
     if not status.is_final:
         body.append(_bar())
     if status not in {Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.SUBMITTING}:
         body.append(_steps(status))
-    if not is_watched and not status.is_final and generation.error is None:
-        body.append(
-            '<p class="k-hint">You stopped watching. Kling has no cancel: the generation goes on '
-            "in the background and the video will be in History.</p>"
-        )
+    if is_unwatched:
+        body.append(f'<p class="k-hint">{_ELSEWHERE if is_elsewhere else _UNWATCHED}</p>')
     if generation.error is not None:
         body.append(f'<p class="k-message">{escape(generation.error.message)}</p>')
     body.append(_facts(generation))
@@ -143,9 +160,7 @@ def model_title(model_id: str) -> str:
         return model_id
 
 
-def _title(generation: Generation, *, is_watched: bool) -> str:
-    if not is_watched and not generation.status.is_final and generation.error is None:
-        return "Going on in the background"
+def _title(generation: Generation) -> str:
     if generation.error is not None and generation.error.kind == "in_line":
         return "Waiting in line to be sent"
     if generation.error is not None and generation.error.kind == "forgotten":

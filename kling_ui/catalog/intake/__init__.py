@@ -1,0 +1,41 @@
+"""Pictures, sounds and videos on their way to the provider: checked, mended, made a data URI.
+
+Mended is only what can be mended honestly, and each time it is said. Fetching a URL, sending
+and asking the person stay with others; sounds and videos are never transcoded.
+"""
+
+from kling_ui.catalog.intake.kinds import (
+    MAX_AUDIO_BYTES,
+    MAX_PICTURE_FILE_BYTES,
+    MAX_VIDEO_BYTES,
+    PictureLimits,
+    Taken,
+    UnusableMediaError,
+)
+from kling_ui.catalog.intake.pictures import (
+    MAX_PIXELS,
+    MAX_PNG_PIXELS,
+    MAX_SCALED_SIDE,
+    picture_from_bytes,
+    take_picture,
+)
+from kling_ui.catalog.intake.recordings import take_audio, take_video
+from kling_ui.catalog.intake.values import MAX_URL_CHARACTERS, check_media
+
+__all__ = [
+    "MAX_AUDIO_BYTES",
+    "MAX_PICTURE_FILE_BYTES",
+    "MAX_PIXELS",
+    "MAX_PNG_PIXELS",
+    "MAX_SCALED_SIDE",
+    "MAX_URL_CHARACTERS",
+    "MAX_VIDEO_BYTES",
+    "PictureLimits",
+    "Taken",
+    "UnusableMediaError",
+    "check_media",
+    "picture_from_bytes",
+    "take_audio",
+    "take_picture",
+    "take_video",
+]

@@ -161,7 +161,7 @@ def status_is(page: Page, word: str) -> None:
 
 def is_playing(page: Page) -> None:
     expect(page.locator("#video video")).to_be_visible(timeout=SOON)
-    page.wait_for_function("document.querySelector('#video video').currentTime > 0.1")
+    page.wait_for_function("document.querySelector('#video video')?.currentTime > 0.1")
 
 
 def test_a_prompt_becomes_a_video_that_plays_and_downloads(page: Page):
@@ -198,7 +198,7 @@ def test_a_reload_in_the_middle_shows_the_same_generation_to_its_end(page: Page,
 
 
 def test_a_new_tab_shows_the_generation_that_still_runs(page: Page, app: App):
-    write(page, f"{PROMPT}, second tab")
+    write(page, f"{PROMPT}, second tab [slow]")
     press(page)
     status_is(page, "generating")
     page.close()
@@ -235,6 +235,16 @@ def test_a_second_generation_takes_the_stage_while_the_first_goes_on(page: Page)
     expect(page.locator("#history")).to_contain_text("First of two")
     first = page.locator(".k-tile", has_text="First of two")
     expect(first.locator("img")).to_be_visible(timeout=SOON)
+
+
+def test_the_clock_starts_anew_with_each_generation(page: Page):
+    clock = "Number(document.querySelector('#status [data-clock]').textContent.split(/[: ]/)[1])"
+    for prompt in ("First on the clock [slow]", "Second on the clock [slow]"):
+        write(page, prompt)
+        press(page)
+        status_is(page, "generating")
+        page.wait_for_timeout(1500)
+        assert page.evaluate(clock) < 6
 
 
 def test_control_enter_generates(page: Page, app: App):

@@ -211,7 +211,7 @@ def test_the_camera_moves_along_one_axis(page: Page, app: App, red: Path):
     choose(page, Task.IMAGE, "Kling 1 · Standard")
     give(page, "image_url", red)
     page.locator("#camera > button").click()
-    page.locator("#param-camera_control").get_by_text("One axis").click()
+    page.locator("#param-camera_control").get_by_text("One axis", exact=True).click()
     press(page)
     expect(page.locator("#status")).to_contain_text("exactly one axis")
     page.wait_for_timeout(1300)
@@ -298,6 +298,34 @@ def test_the_motion_brush_is_painted_by_mouse_and_sent(page: Page, app: App, red
     assert len(masks[0]["trajectories"]) == 3
     # The origin is at the bottom left: a click in the upper third has a large y.
     assert all(240 < point["y"] < 480 for point in masks[0]["trajectories"])
+
+
+def test_the_settings_of_an_earlier_generation_can_be_used_again(page: Page):
+    write(page, "A red kite")
+    page.locator("#param-aspect_ratio").get_by_text("9:16").click()
+    press(page)
+    status_is(page, "completed")
+    choose(page, Task.EFFECTS)
+    page.locator("#reuse").click()
+    expect(page.locator("#prompt textarea")).to_have_value("A red kite")
+    expect(page.locator("#param-aspect_ratio label:has(input:checked)")).to_have_text("9:16")
+    expect(page.locator("#task label:has(input:checked)")).to_have_text(Task.TEXT.value)
+
+
+def test_the_arrow_keys_move_along_the_segments(page: Page):
+    page.wait_for_timeout(400)
+    page.locator("#task input").first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#task label:has(input:checked)")).to_have_text(Task.IMAGE.value)
+    expect(page.locator("#param-image_url")).to_be_visible()
+
+
+def test_the_brush_shows_a_picture_that_was_given_before_it_was_opened(page: Page, red: Path):
+    choose(page, Task.IMAGE)
+    give(page, "image_url", red)
+    choose(page, Task.IMAGE, "Kling 1 · Pro")
+    page.locator("#brush > button").click()
+    expect(page.locator("#param-dynamic_masks")).to_contain_text("Paint what should move")
 
 
 @pytest.mark.parametrize("task", list(Task))

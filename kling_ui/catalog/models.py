@@ -238,7 +238,7 @@ PROVIDER = Choice(
 CAMERA = Camera(
     name="camera_control",
     label="Camera",
-    help="A ready-made movement, or one axis of your own.",
+    help="A ready-made movement, or exactly one axis of your own.",
     advanced=True,
 )
 CAMERA_PRESET = Choice(

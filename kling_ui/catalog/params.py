@@ -261,10 +261,12 @@ class Camera(Param):
             if "config" in parts:
                 raise ValueError(f"takes no config with the type {kind}. Leave config out.")
             return parts
-        axes = checked_object(parts.get("config"), required=(), optional=AXES)
+        if "config" not in parts:
+            raise ValueError("needs a config with one axis, for example zoom.")
+        axes = checked_object(parts["config"], required=(), optional=AXES)
         moved = [a for a in axes if checked_number(axes[a], -FARTHEST, FARTHEST, a) != 0]
         if len(moved) != 1:
-            raise ValueError(f"needs exactly one axis that is not 0, not {len(moved)}.")
+            raise ValueError(f"must move exactly one axis, not {len(moved) or 'none'}.")
         return parts
 
     def bounds(self) -> dict[str, Any]:
@@ -296,7 +298,7 @@ class CameraMove(Param):
         checked_number(amount, -FARTHEST, FARTHEST, "movement_value")
         if not float(amount).is_integer():
             raise ValueError(f"needs a whole movement_value, not {said(amount)}.")
-        return parts
+        return {**parts, "movement_value": int(amount)}
 
     def bounds(self) -> dict[str, Any]:
         """Return the parts of the object."""
@@ -434,6 +436,7 @@ class Storyboard(Param):
             checked_number(seconds, 1, self.LONGEST_SECONDS, "duration")
             if not float(seconds).is_integer():
                 raise ValueError(f"needs a duration in whole seconds, not {said(seconds)}.")
+            parts["duration"] = int(seconds)
         return parts
 
     def _prompt(self, value: Any) -> str:
@@ -483,18 +486,19 @@ def checked_number(value: Any, minimum: float, maximum: float, part: str = "") -
 def checked_list(
     value: Any, minimum: int, maximum: int, word: str, check: Callable[[Any], Any]
 ) -> list[Any]:
-    """Return `value` if it is a list of a right length whose items all pass `check`."""
+    """Return the items of a list of a right length as `check` returns them, or raise ValueError."""
     if not isinstance(value, list):
         raise ValueError(f"must be a list of {word}s, not {said(value)}.")
     if not minimum <= len(value) <= maximum:
         wanted = f"{minimum} to {maximum}" if minimum != maximum else f"exactly {minimum}"
         raise ValueError(f"takes {wanted} {word}s, not {len(value)}.")
+    checked = []
     for number, item in enumerate(value, start=1):
         try:
-            check(item)
+            checked.append(check(item))
         except ValueError as exc:
             raise ValueError(f"({word} {number}) {exc}") from exc
-    return value
+    return checked
 
 
 def checked_object(

@@ -89,7 +89,7 @@ class Life:
 
         A row still `submitting` may have been accepted: it is searched for, never sent again.
         """
-        generation = await asyncio.to_thread(self._ledger.get, generation_id)
+        generation = await self._read(generation_id)
         if generation is None:
             return
         if generation.status is Status.SUBMITTING:
@@ -328,6 +328,17 @@ class Life:
             self._followers.publish(changed)
             return changed
 
+    async def _read(self, generation_id: str) -> Generation | None:
+        """Read a row; a ledger in trouble is waited for, as in `_commit`."""
+        delay = 1.0
+        while True:
+            try:
+                return await asyncio.to_thread(self._ledger.get, generation_id)
+            except LedgerError as exc:
+                _log.error("generation %s: %s Trying again.", generation_id, exc)
+                await self._world.sleep(delay)
+                delay = min(2 * delay, 30.0)
+
     async def _written(self, generation_id: str, changes: dict[str, Any]) -> Generation:
         """Write in a thread; when cancelled, leave only after the write has ended."""
         write = asyncio.ensure_future(
@@ -336,7 +347,7 @@ class Life:
         try:
             return await asyncio.shield(write)
         except asyncio.CancelledError:
-            await asyncio.wait([write])
+            await asyncio.gather(write, return_exceptions=True)
             raise
 
     def _notice_word(self, word: str) -> None:

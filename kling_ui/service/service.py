@@ -170,8 +170,6 @@ class Service:
 
     async def close(self) -> None:
         """End all tasks; the next `resume` picks up what they were doing."""
-        # A task cancelled before its first step could not clean up after itself.
-        await asyncio.sleep(0)
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -206,6 +204,13 @@ class Service:
         self._followers.publish(generation)
         task = asyncio.create_task(self._guard(generation.id, work), name=generation.id)
         self._tasks[generation.id] = task
+        # Not in the task itself: one canceled before its first step could not clean up.
+        task.add_done_callback(lambda _: self._end(generation.id, work))
+
+    def _end(self, generation_id: str, work: Coroutine[Any, Any, None]) -> None:
+        work.close()
+        del self._tasks[generation_id]
+        self._followers.end(generation_id)
 
     async def _guard(self, generation_id: str, work: Coroutine[Any, Any, None]) -> None:
         """Let no mistake of ours end a generation: it stays open, and says so."""
@@ -216,9 +221,10 @@ class Service:
             last = self._followers.snapshot(generation_id)
             if last is not None:
                 self._followers.publish(dataclasses.replace(last, error=words.unexpected()))
-        finally:
-            del self._tasks[generation_id]
-            self._followers.end(generation_id)
+            with contextlib.suppress(LedgerError, KeyError):
+                # For those who come later and read the row.
+                trouble = words.unexpected()
+                await asyncio.to_thread(self._ledger.update, generation_id, error=trouble)
 
 
 def abridged(value: Any) -> Any:

@@ -4,7 +4,7 @@ What a person filled in survives a change of model where the new one takes it; w
 not, the form says what will not be sent, and keeps it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -115,6 +115,23 @@ class Form:
             problems=(*problems, *_refused(model, values, {p.field for p in problems})),
         )
 
+    def recall(self, payload: Mapping[str, Any], raw: Sequence[Any]) -> dict[Any, Any]:
+        """Return how the form changes to hold the model, prompt and plain values of a request.
+
+        Files are not kept, so pictures and sounds stay as they are on the form.
+        """
+        model = MODELS.get(payload.get("model", ""))
+        if model is None:
+            return {self._chosen: {}}
+        plain = {field.name for field, _ in self._used_by(model) if field.is_plain}
+        chosen = {name: value for name, value in payload.items() if name in plain}
+        dress = self._switch(model, chosen, raw)
+        dress[self.task] = {"value": model.task.value}
+        dress[self.model] = {"choices": _model_choices(model.task), "value": model.id}
+        prompt = payload.get(PROMPT, "")
+        dress[self.prompt] = {**dress.get(self.prompt, {}), "value": prompt}
+        return self._as_updates(dress, model, chosen)
+
     def validate(self, *raw: Any) -> list[Any]:
         """Return Gradio's verdict on each of `inputs`: what is wrong is said at its field."""
         try:
@@ -172,30 +189,21 @@ class Form:
             self._add(flag_field("generate_audio"))
             self._add(flag_field("keep_audio"))
         self._add(number_field("cfg_scale"))
-        self._fold(
-            "Camera",
-            "camera",
-            lambda: [
-                camera_field("camera_control"),
-                segments_field("camera_control"),
-                move_field("advanced_camera_control"),
-            ],
-        )
+        self._fold("Camera", "camera", _camera_fields)
         self._fold(
             "Motion brush",
             "brush",
-            lambda: brush_fields("dynamic_masks", "static_mask", picture.inputs[0]),
+            lambda fold: brush_fields(
+                "dynamic_masks",
+                "static_mask",
+                picture=picture.inputs[0],
+                fold=fold,
+                shown_model=self._shown_model,
+            ),
         )
-        self._fold("Elements", "elements", lambda: [elements_field("elements")])
-        self._fold(
-            "Storyboard",
-            "storyboard",
-            lambda: [
-                storyboard_field("multi_prompt"),
-                segments_field("shot_type"),
-            ],
-        )
-        self._fold("More", "more", lambda: [segments_field("provider")])
+        self._fold("Elements", "elements", lambda _fold: [elements_field("elements")])
+        self._fold("Storyboard", "storyboard", _shot_fields)
+        self._fold("More", "more", lambda _fold: [segments_field("provider")])
         self.notice = gr.HTML("", elem_id="notice", elem_classes=["k-plain", "k-note"])
         with gr.Column(elem_id="launch"):
             self.estimate = gr.HTML(
@@ -225,7 +233,7 @@ class Form:
 
     def _fold(self, label: str, elem_id: str, make: Any) -> None:
         with gr.Accordion(label, open=False, elem_id=elem_id, elem_classes=["k-fold"]) as fold:
-            self._folds[fold] = tuple(self._add(field) for field in make())
+            self._folds[fold] = tuple(self._add(field) for field in make(fold))
             for name in dict.fromkeys(field.name for field in self._folds[fold]):
                 self._doubt(name)
 
@@ -249,6 +257,7 @@ class Form:
         for field in self._fields:
             changed += [field.frame, *field.inputs, *field.extras]
         outputs = list({id(each): each for each in changed}.values())
+        self.recalled = [self.task, *outputs]
         self.task.input(
             self._on_task,
             [self._shown_model, self._chosen, self.task, *self.inputs],
@@ -380,8 +389,29 @@ def _refused(model: Model, values: dict[str, Any], known: set[str]) -> list[Prob
     return []
 
 
+def _camera_fields(_fold: Any) -> list[Field]:
+    return [
+        camera_field("camera_control"),
+        segments_field("camera_control"),
+        move_field("advanced_camera_control"),
+    ]
+
+
+def _shot_fields(_fold: Any) -> list[Field]:
+    return [storyboard_field("multi_prompt"), segments_field("shot_type")]
+
+
 def _model_choices(task: Task) -> list[tuple[str, str]]:
-    return [(model.title, model.id) for model in MODELS.values() if model.task is task]
+    """Return a task's models for the list, the newest version first."""
+    models = [model for model in MODELS.values() if model.task is task]
+    models.sort(key=_newness, reverse=True)
+    return [(model.title, model.id) for model in models]
+
+
+def _newness(model: Model) -> float:
+    number = model.version.split()[0]
+    # O1 came between 2.6 and 3; avatars have no number.
+    return float(number) if number[0].isdigit() else 2.8
 
 
 def _closest(shown: Model, task: Task) -> Model:

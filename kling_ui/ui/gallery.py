@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 
+from kling_ui.catalog import MODELS
 from kling_ui.service import Generation, Status
 from kling_ui.ui import words
 from kling_ui.ui.stage import file_url, model_title
@@ -30,10 +31,15 @@ def gallery(generations: list[tuple[Generation, Path | None]]) -> str:
 
 
 def _card(generation: Generation, poster: Path | None) -> str:
-    prompt = generation.prompt or "(no prompt)"
+    effect = str(generation.payload.get("effect_scene", "")).replace("_", " ").capitalize()
+    prompt = generation.prompt or effect or "(no prompt)"
     when = datetime.fromisoformat(generation.created_at)
     cost = words.money(generation) if generation.status is Status.COMPLETED else ""
-    small = " · ".join(part for part in (model_title(generation.model), cost) if part)
+    if generation.status is Status.FAILED:
+        cost = "not charged"
+    model = MODELS.get(generation.model)
+    task = model.task.value if model else ""
+    small = " · ".join(part for part in (task, model_title(generation.model), cost) if part)
     return (
         f'<button type="button" class="k-tile" data-open="{generation.id}">'
         f"{_picture(generation, poster)}"

@@ -8,9 +8,10 @@ from gradio.themes.utils import colors, sizes
 
 _HERE = Path(__file__).parent
 _STYLES = ("page.css", "brush.css")
-# Gradio rewrites the rules of `css`, and loses those for :root inside a media query.
-_NARROW = (
-    "@media (max-width: 820px) { html:root { --k-gutter: 16px; --k-segment-padding: 6px 4px } }"
+# Gradio rewrites the rules of `css`: those for the root are lost inside a media query.
+_ROOT = (
+    "html { scroll-padding-bottom: 112px; }"
+    "@media (max-width: 820px) { html:root { --k-gutter: 16px; --k-segment-padding: 6px 4px; } }"
 )
 _SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -22,7 +23,7 @@ def look() -> dict[str, Any]:
     return {
         "theme": _theme(),
         "css": "\n".join((_HERE / name).read_text("utf-8") for name in _STYLES),
-        "head": f"<style>{_NARROW}</style><script>{script}</script>",
+        "head": f"<style>{_ROOT}</style><script>{script}</script>",
         "favicon_path": _HERE / "favicon.svg",
     }
 

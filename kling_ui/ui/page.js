@@ -7,7 +7,7 @@
   let lockedAt = 0;
 
   /* Clock and bar: the server says how old the generation was when it painted the card. */
-  const painted = new WeakMap();
+  let painted = {stamp: '', at: 0};
   const clock = seconds => {
     const whole = Math.max(0, Math.floor(seconds));
     const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
@@ -20,15 +20,17 @@
   function tick() {
     const card = $('#status .k-card[data-elapsed]');
     if (!card) return;
-    if (!painted.has(card)) painted.set(card, performance.now());
+    /* Gradio patches the card in place: what was painted when is known by its words, not by it. */
+    const stamp = [card.dataset.generation, card.dataset.status, card.dataset.elapsed].join();
+    if (painted.stamp !== stamp) painted = {stamp, at: performance.now()};
     const isTicking = card.hasAttribute('data-ticking');
-    const since = isTicking ? (performance.now() - painted.get(card)) / 1000 : 0;
+    const since = isTicking ? (performance.now() - painted.at) / 1000 : 0;
     const elapsed = Number(card.dataset.elapsed) + since;
     const typical = Number(card.dataset.typical) || 1;
     const label = $('[data-clock]', card);
     if (label) {
-      const usual = elapsed > 1.25 * typical ? 'taking longer than usual' : `of about ${clock(typical)}`;
-      const text = `${clock(elapsed)} · ${usual}`;
+      const usual = elapsed > 1.25 * typical ? ' · taking longer than usual' : ` of about ${clock(typical)}`;
+      const text = clock(elapsed) + usual;
       if (label.textContent !== text) label.textContent = text;
     }
     const bar = $('.k-bar[role]', card);
@@ -84,6 +86,18 @@
     if (age < LOCK_AT_LEAST_MS || (isSending && age < LOCK_AT_MOST_MS)) return;
     lockedAt = 0;
     button.removeAttribute('aria-disabled');
+    lead();
+  }
+  /* After a press: to the field that is wrong, or on a narrow page to the stage. */
+  function lead() {
+    const wrong = $('#status [data-status=refused] [data-field]')?.dataset.field;
+    const place = wrong ? $(`#${wrong === 'prompt' ? '' : 'param-'}${CSS.escape(wrong)}`) : null;
+    if (place) {
+      place.scrollIntoView({behavior: 'smooth', block: 'center'});
+      $('textarea, input:not([type=file]), button', place)?.focus({preventScroll: true});
+    } else if (matchMedia('(max-width: 820px)').matches) {
+      $('#stage')?.scrollIntoView({behavior: 'smooth', block: 'start'});
+    }
   }
   document.addEventListener('click', event => {
     const button = event.target.closest?.('#generate');
@@ -95,9 +109,6 @@
     }
     lockedAt = performance.now();
     button.setAttribute('aria-disabled', 'true');
-    if (matchMedia('(max-width: 820px)').matches) {
-      setTimeout(() => $('#stage')?.scrollIntoView({behavior: 'smooth', block: 'start'}), 250);
-    }
   }, true);
   document.addEventListener('keydown', event => {
     if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey) || event.repeat) return;
@@ -127,5 +138,19 @@
   });
   document.addEventListener('input', count, true);
 
-  setInterval(() => { tick(); remember(); localize(); count(); unlock(); }, 250);
+  /* Gradio names each radio for itself; one name a group makes it one stop, and the arrows work. */
+  function group() {
+    document.querySelectorAll('.k-segments').forEach(segments => {
+      const radios = segments.querySelectorAll('input[type=radio]');
+      radios.forEach(radio => { if (radio.name !== radios[0].name) radio.name = radios[0].name; });
+    });
+  }
+
+  const refresh = () => { tick(); remember(); localize(); count(); unlock(); group(); };
+  setInterval(refresh, 250);
+  /* And at once where the server has painted, so that nothing flickers. */
+  document.addEventListener('DOMContentLoaded', () => {
+    new MutationObserver(() => { tick(); localize(); }).observe(
+      document.body, {childList: true, subtree: true});
+  });
 })();

@@ -31,6 +31,7 @@ class _Stage:
     stop: gr.Button
     again: gr.Button
     forget: gr.Button
+    reuse: gr.Button
 
     @property
     def outputs(self) -> list[Any]:
@@ -43,6 +44,7 @@ class _Stage:
             self.stop,
             self.again,
             self.forget,
+            self.reuse,
         ]
 
 
@@ -104,6 +106,7 @@ class _Page:
             stop = gr.Button("Stop watching", visible=False, size="sm", elem_id="stop")
             again = gr.Button("Watch again", visible=False, size="sm", elem_id="again")
             forget = gr.Button("Forget it", visible=False, size="sm", elem_id="forget")
+            reuse = gr.Button("Use these settings", visible=False, size="sm", elem_id="reuse")
         return _Stage(
             shown=gr.State(""),
             screen=screen,
@@ -112,6 +115,7 @@ class _Page:
             stop=stop,
             again=again,
             forget=forget,
+            reuse=reuse,
         )
 
     @property
@@ -133,6 +137,11 @@ class _Page:
                 return gr.skip()
             return stage.refused_card(filled.model, filled.problems)
 
+        async def on_reuse(shown: str, *raw: Any) -> dict[Any, Any]:
+            generation = await self._service.get(shown)
+            return form.recall(generation.payload if generation else {}, raw)
+
+        view.reuse.click(on_reuse, [view.shown, *form.inputs], form.recalled, **QUIET)
         # The validator says at the field what is wrong; this says it where everybody looks. It
         # comes first, since nothing that stands after a refused event runs.
         form.generate.click(on_refused, form.inputs, [view.status], **QUIET)
@@ -274,7 +283,11 @@ class _Page:
         return _view(
             shown=generation.id,
             screen=gr.HTML(stage.screen(generation), visible=video is None),
-            video=gr.Video(str(video) if video else None, visible=video is not None),
+            video=gr.Video(
+                str(video) if video else None,
+                visible=video is not None,
+                elem_classes=["k-tall"] if generation.payload.get("aspect_ratio") == "9:16" else [],
+            ),
             status=stage.card(
                 generation,
                 typical_seconds=self._service.typical_seconds(generation),
@@ -284,6 +297,7 @@ class _Page:
             ),
             stop=gr.Button(visible=is_open and is_watched),
             again=gr.Button(_again_label(generation), visible=is_open and not is_watched),
+            reuse=gr.Button(visible=generation.status.is_final),
             forget=gr.Button(
                 visible=is_open and generation.status is Status.UNKNOWN and not is_watched
             ),
@@ -294,7 +308,7 @@ class _Page:
 
 
 def _view(**parts: Any) -> tuple[Any, ...]:
-    names = ("shown", "screen", "video", "status", "stop", "again", "forget")
+    names = ("shown", "screen", "video", "status", "stop", "again", "forget", "reuse")
     return tuple(parts.get(name, gr.skip()) for name in names)
 
 

@@ -88,12 +88,13 @@ def sending_card() -> str:
 def refused_card(model: Model, problems: Iterable[Problem]) -> str:
     """Say which values can't be sent."""
     items = "".join(
-        f"<li><b>{escape(words.named(model, problem.field))}</b> {escape(problem.message)}</li>"
+        f'<li data-field="{escape(problem.field, quote=True)}"><b>'
+        f"{escape(words.named(model, problem.field))}</b> {escape(problem.message)}</li>"
         for problem in problems
     )
     return (
         '<section class="k-card" data-status="refused" data-tone="bad" role="alert">'
-        f"{_head('Please mend this first', 'not sent')}<ul>{items}</ul>"
+        f"{_head('Please fix this first', 'not sent')}<ul>{items}</ul>"
         '<p class="k-hint">Nothing was sent and nothing was spent. Your entries are kept.</p>'
         "</section>"
     )
@@ -137,6 +138,11 @@ def card(
     if generation.error is not None:
         body.append(f'<p class="k-message">{escape(generation.error.message)}</p>')
     body.append(_facts(generation))
+    if generation.prompt:
+        body.append(
+            '<details class="k-prompt"><summary>Prompt</summary>'
+            f"<p>{escape(generation.prompt)}</p></details>"
+        )
     if video is not None:
         body.append(_download(video))
     ticking = "" if status.is_final or not is_watched else " data-ticking"
@@ -180,7 +186,7 @@ def _head(title: str, word: str, clock: str = "") -> str:
 def _clock(generation: Generation) -> str:
     if generation.status.is_final:
         return f'<span class="k-clock">took {words.clock(_elapsed(generation))}</span>'
-    return '<span class="k-clock" data-clock></span>'
+    return f'<span class="k-clock" data-clock>{words.clock(_elapsed(generation))}</span>'
 
 
 def _bar() -> str:

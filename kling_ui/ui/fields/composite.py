@@ -40,7 +40,13 @@ def camera_field(name: str) -> Field:
     """Lay out the camera: a ready-made movement, or one of six axes."""
     kinds = [("Not set", ""), ("One axis", "simple"), *readables(CAMERA_PRESETS)]
     with gr.Column(elem_id=f"param-{name}") as frame:
-        kind = gr.Radio(kinds, value="", label="Movement", elem_classes=["k-segments"])
+        kind = gr.Radio(
+            kinds,
+            value="",
+            label="Movement",
+            info="A ready-made one, or exactly one axis of your own.",
+            elem_classes=["k-segments"],
+        )
         with gr.Column(visible=False, elem_classes=["k-axes"]) as sliders:
             axes = [
                 gr.Slider(-10, 10, value=0, step=1, label=axis.capitalize(), info=AXIS_HELP[axis])
@@ -100,11 +106,15 @@ def move_field(name: str) -> Field:
     )
 
 
-def brush_fields(moving: str, still: str, picture: Any) -> tuple[Field, Field]:
+def brush_fields(
+    moving: str, still: str, *, picture: Any, fold: Any, shown_model: gr.State
+) -> tuple[Field, Field]:
     """Lay out the motion brush on the picture in a well; what it paints fills two parameters."""
     with gr.Column(elem_classes=["k-media"]) as frame:
         canvas = brush.motion_brush()
-    picture.change(lambda path: brush.with_picture(_address(path)), [picture], [canvas], **QUIET)
+    # Also when it comes into view: what was told to it before may be lost.
+    for seen in (picture.change, fold.expand, shown_model.change):
+        seen(lambda path: brush.with_picture(_address(path)), [picture], [canvas], **QUIET)
 
     def painted(raw: Sequence[Any]) -> brush.Painting:
         return brush.read(raw[0], picture=_address(raw[1]))

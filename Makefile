@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format clean
+.PHONY: run test check crash soak format clean
 
 run: $(VENV)/app.stamp
 	$(BIN)/python app.py
@@ -15,6 +15,20 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# make crash ROUNDS=1000: kill the app at random moments, then count. make soak MINUTES=60.
+ROUNDS ?= 100
+MINUTES ?= 10
+EXAMPLES ?= 200
+
+crash: $(VENV)/dev.stamp
+	$(BIN)/python tests/crash.py $(ROUNDS)
+
+soak: $(VENV)/dev.stamp
+	end=$$(($$(date +%s) + 60 * $(MINUTES))); \
+	while [ $$(date +%s) -lt $$end ]; do \
+		KLING_UI_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q tests/test_machine.py || exit 1; \
+	done
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .

@@ -3,8 +3,9 @@
 import logging
 import os
 import sys
+import threading
 from collections.abc import AsyncIterator, MutableMapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from kling_ui.simulator import Simulator
 HOME = Path(__file__).resolve().parent
 MAX_THREADS = 600
 """Gradio counts every running event, async ones too, against its thread limit."""
+
+LONGEST_GOODBYE_SECONDS = 1
 
 _log = logging.getLogger("kling_ui")
 
@@ -115,8 +118,15 @@ def launch(service: Service, settings: Settings) -> None:
         ssr_mode=False,
         footer_links=["api"],
         app_kwargs={"lifespan": lifespan, "middleware": [Middleware(Guard)]},
+        prevent_thread_lock=True,
         **look(),
     )
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
+    # Open pages keep their connections for good: they are cut, and that is no error.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    page.server.config.timeout_graceful_shutdown = LONGEST_GOODBYE_SECONDS
+    page.server.close()
 
 
 if __name__ == "__main__":

@@ -204,13 +204,19 @@ class Service:
         self._followers.publish(generation)
         task = asyncio.create_task(self._guard(generation.id, work), name=generation.id)
         self._tasks[generation.id] = task
-        # Not in the task itself: one canceled before its first step could not clean up.
-        task.add_done_callback(lambda _: self._end(generation.id, work))
+        # One that is canceled before its first step can't clean up after itself.
+        task.add_done_callback(lambda _: self._end(generation.id, task, work))
 
-    def _end(self, generation_id: str, work: Coroutine[Any, Any, None]) -> None:
-        work.close()
-        del self._tasks[generation_id]
-        self._followers.end(generation_id)
+    def _end(
+        self,
+        generation_id: str,
+        task: asyncio.Task[None] | None,
+        work: Coroutine[Any, Any, None],
+    ) -> None:
+        if self._tasks.get(generation_id) is task:
+            work.close()
+            del self._tasks[generation_id]
+            self._followers.end(generation_id)
 
     async def _guard(self, generation_id: str, work: Coroutine[Any, Any, None]) -> None:
         """Let no mistake of ours end a generation: it stays open, and says so."""
@@ -225,6 +231,8 @@ class Service:
                 # For those who come later and read the row.
                 trouble = words.unexpected()
                 await asyncio.to_thread(self._ledger.update, generation_id, error=trouble)
+        finally:
+            self._end(generation_id, asyncio.current_task(), work)
 
 
 def abridged(value: Any) -> Any:

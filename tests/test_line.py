@@ -1,0 +1,277 @@
+"""Waiting in line, giving up, and one app to a folder: the ways a generation is held up."""
+
+import asyncio
+import logging
+import signal
+import threading
+import time
+import urllib.request
+
+import pytest
+from crash import App
+from worlds import (
+    LOST,
+    MODEL,
+    PROMPT,
+    assert_a_video_is_there,
+    assert_nothing_is_left_running,
+    assert_paid_once,
+    at_rest,
+    made,
+    posts,
+    until,
+    watched,
+)
+
+from kling_ui.history import Ledger, LedgerError
+from kling_ui.service import Status
+from kling_ui.simulator import Fault, Simulator
+
+ENDS_WITHIN_SECONDS = 3.0
+REFUSES_WITHIN_SECONDS = 10.0
+"""Most of it is Python reading its modules, on a busy machine."""
+
+# -- as many tasks as the account may have
+
+
+def full(status):
+    """Let Kling's limit of parallel tasks be reached until the plan is cleared."""
+    message = "Kling error 1303: parallel task over resource pack limit"
+    return Fault(on="create", kind="status", status=status, message=message, times=None)
+
+
+in_every_form = pytest.mark.parametrize("status", [400, 429, 500])
+
+
+@in_every_form
+async def test_at_the_limit_it_waits_in_line_and_is_sent_once_when_the_limit_is_gone(
+    service, simulator, status
+):
+    simulator.plan(full(status))
+    waiting = await service.submit(MODEL, {"prompt": PROMPT})
+    assert (waiting.status, waiting.error.kind) == (Status.SUBMITTING, "in_line")
+    assert "waits in line" in waiting.error.message
+    assert "Nothing was spent." in waiting.error.message
+    assert service.is_working_on(waiting.id)
+    await until(lambda: len(posts(simulator)) > 2)
+    assert simulator.accepted == 0
+    simulator.clear()
+    assert_a_video_is_there(service, (await watched(service, waiting.id))[-1])
+    assert (simulator.accepted, simulator.charges) == (1, 1)
+    sent = {post.headers["x-client-request-id"] for post in posts(simulator)}
+    assert sent == {waiting.id}
+
+
+@in_every_form
+async def test_after_an_hour_in_line_it_is_given_up_and_cost_nothing(
+    service, simulator, world, status
+):
+    simulator.plan(full(status))
+    last = (await made(service))[-1]
+    assert (last.status, last.error.kind) == (Status.REJECTED, "refused")
+    assert "Nothing was spent." in last.error.message
+    assert 3500 < sum(world.slept) <= 3600
+    assert (simulator.accepted, simulator.charges) == (0, 0)
+    assert_nothing_is_left_running(service)
+
+
+@pytest.mark.parametrize("is_logged", [True, False], ids=["refusals are listed", "not listed"])
+@in_every_form
+async def test_what_waited_in_line_when_the_app_was_killed_is_never_sent_again(
+    make_service, simulator, ledger, status, is_logged
+):
+    simulator.plan(full(status))
+    first = make_service()
+    waiting = await first.submit(MODEL, {"prompt": PROMPT})
+    await first.close()
+    assert ledger.get(waiting.id).status is Status.SUBMITTING
+    simulator.clear()
+    if not is_logged:
+        simulator.plan(Fault(on="logs", kind="late", times=None))
+    sent = len(posts(simulator))
+    second = make_service()
+    assert await second.resume() == 1
+    last = await at_rest(second, waiting.id)
+    assert last.status is (Status.REJECTED if is_logged else Status.UNKNOWN)
+    assert last.error.kind in {"refused", "unknown"}
+    assert len(posts(simulator)) == sent
+    assert (simulator.accepted, simulator.charges) == (0, 0)
+
+
+# -- giving up
+
+
+async def test_forgetting_ends_the_search_for_good(make_service, simulator, world):
+    simulator.plan(Fault(on="create", kind="reset_before"))
+    world.longest_sleep = 0.02
+    service = make_service()
+    lost = await service.submit(MODEL, {"prompt": PROMPT})
+    await until(lambda: asked_for(simulator))
+    await service.forget(lost.id)
+    forgotten = await service.get(lost.id)
+    assert (forgotten.status, forgotten.error.kind) == (Status.REJECTED, "forgotten")
+    assert forgotten.finished_at is not None
+    assert_nothing_is_left_running(service)
+    asked = len(asked_for(simulator))
+    assert await make_service().resume() == 0
+    await service.pick_up(lost.id)
+    await asyncio.sleep(0.1)
+    assert len(asked_for(simulator)) == asked
+
+
+async def test_forgetting_in_the_very_moment_of_looking_again_leaves_nothing_behind(
+    service, simulator
+):
+    simulator.plan(Fault(on="create", kind="reset_before"))
+    lost = await at_rest(service, (await made(service))[-1].id)
+    await service.pick_up(lost.id)
+    await service.forget(lost.id)
+    assert (await service.get(lost.id)).error.kind == "forgotten"
+    assert_nothing_is_left_running(service)
+
+
+async def test_what_is_found_in_the_very_moment_of_forgetting_is_kept(
+    service, simulator, ledger, monkeypatch
+):
+    is_writing, may_write = threading.Event(), threading.Event()
+    update = ledger.update
+
+    def hesitant(generation_id, **changes):
+        if "task_id" in changes:
+            is_writing.set()
+            may_write.wait(5)
+        return update(generation_id, **changes)
+
+    monkeypatch.setattr(ledger, "update", hesitant)
+    simulator.plan(LOST["reset"])
+    lost = await service.submit(MODEL, {"prompt": PROMPT})
+    assert lost.status is Status.UNKNOWN
+    await until(is_writing.is_set)
+    forgetting = asyncio.create_task(service.forget(lost.id))
+    await asyncio.sleep(0.02)
+    may_write.set()
+    await forgetting
+    assert_a_video_is_there(service, await at_rest(service, lost.id))
+    assert_paid_once(simulator)
+
+
+async def test_a_mistake_of_our_own_is_told_to_those_who_come_later_too(
+    service, simulator, ledger, monkeypatch
+):
+    simulator.plan(Fault(on="get", kind="word", word="queued", times=None))
+    monkeypatch.setattr(service._life, "_take_in", None)
+    stopped = await at_rest(service, (await made(service))[-1].id)
+    assert (stopped.status, stopped.error.kind) == (Status.QUEUED, "internal")
+    assert ledger.get(stopped.id) == stopped
+
+
+async def test_a_ledger_that_cannot_be_read_is_waited_for(make_service, simulator, ledger_url):
+    class Reluctant(Ledger):
+        refusals = 0
+
+        def get(self, generation_id):
+            if self.refusals:
+                self.refusals -= 1
+                raise LedgerError("The ledger can't be used: disk I/O error.")
+            return super().get(generation_id)
+
+    ledger = Reluctant(ledger_url)
+    service = make_service(ledger=ledger)
+    simulator.plan(Fault(on="get", kind="status", status=401))
+    stopped = (await made(service))[-1]
+    await service.pick_up(stopped.id)
+    ledger.refusals = 3
+    assert_a_video_is_there(service, await at_rest(service, stopped.id))
+    assert_paid_once(simulator)
+    ledger.close()
+
+
+def asked_for(simulator):
+    return [seen for seen in simulator.seen if seen.path == "/v2/logs"]
+
+
+# -- words that nobody knows
+
+
+async def test_a_status_word_that_is_new_is_logged_just_once(service, simulator, caplog):
+    caplog.set_level(logging.WARNING)
+    simulator.plan(Fault(on="get", kind="word", word="moderating", times=3))
+    await made(service)
+    simulator.plan(Fault(on="get", kind="word", word="moderating", times=3))
+    assert_a_video_is_there(service, (await made(service))[-1])
+    assert [record.message for record in caplog.records].count(
+        "the provider says a status that is new to us: moderating"
+    ) == 1
+
+
+# -- one app to a folder
+
+
+@pytest.fixture
+def _may_be_interrupted():
+    """Some shells start what runs in the background deaf to SIGINT, and processes inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def provider(tmp_path, films):
+    with Simulator(folder=tmp_path / "provider", seconds=60) as running:
+        yield running
+
+
+@pytest.fixture
+def app(tmp_path, provider):
+    app = App(tmp_path / "data", provider.base_url)
+    app.start()
+    yield app
+    app.kill()
+
+
+def test_a_second_app_on_the_same_folder_is_refused_until_the_first_has_died(
+    app, provider, tmp_path
+):
+    app.wait_until_served()
+    second = App(app.folder, provider.base_url)
+    second.log = tmp_path / "second.log"
+    began = time.monotonic()
+    second.start()
+    try:
+        assert second.process.wait(REFUSES_WITHIN_SECONDS) == 1
+        took = time.monotonic() - began
+        said = second.log.read_text()
+        assert f"Kling UI can't start: another one is using {app.folder}." in said
+        assert "KLING_UI_DATA_DIR" in said
+        assert "Traceback" not in said
+        assert took < REFUSES_WITHIN_SECONDS
+        urllib.request.urlopen(app.url, timeout=5).close()
+        app.kill()
+        second.start()
+        second.wait_until_served()
+    finally:
+        second.kill()
+
+
+@pytest.mark.usefixtures("_may_be_interrupted")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_the_app_ends_soon_when_it_is_asked_to_also_in_the_middle_of_a_generation(
+    app, provider, name
+):
+    app.wait_until_served()
+    running = app.call("submit", MODEL, PROMPT, {})
+    assert running["status"] in {"queued", "generating"}
+    event = app._post("generate", [MODEL, PROMPT, {}])
+    with urllib.request.urlopen(f"{app.url}/gradio_api/call/generate/{event}", timeout=30) as page:
+        assert page.readline()
+        began = time.monotonic()
+        app.process.send_signal(signal.Signals[name])
+        app.process.wait(30)
+        took = time.monotonic() - began
+    assert took < ENDS_WITHIN_SECONDS, app.log.read_text()
+    assert "Traceback" not in app.log.read_text()
+    ledger = Ledger(f"sqlite:///{app.folder}/kling-ui.db")
+    ledger.open()
+    assert not ledger.get(running["id"]).status.is_final
+    ledger.close()
+    assert provider.accepted == 2

@@ -306,6 +306,7 @@ def test_the_settings_of_an_earlier_generation_can_be_used_again(page: Page):
     press(page)
     status_is(page, "completed")
     choose(page, Task.EFFECTS)
+    expect(page.locator("#param-effect_scene")).to_be_visible()
     page.locator("#reuse").click()
     expect(page.locator("#prompt textarea")).to_have_value("A red kite")
     expect(page.locator("#param-aspect_ratio label:has(input:checked)")).to_have_text("9:16")

@@ -82,8 +82,8 @@ class Form:
         inputs = [control for field in self._fields for control in field.inputs]
         self._controls = list({id(c): c for c in inputs}.values())
         self._position = {id(c): i for i, c in enumerate(self._controls)}
-        blank = [FIRST_MODEL.id, "", *[None] * len(self._controls)]
-        for component, properties in self._switch(FIRST_MODEL, {}, blank).items():
+        self._blank = [FIRST_MODEL.id, "", *[None] * len(self._controls)]
+        for component, properties in self._switch(FIRST_MODEL, {}, self._blank).items():
             for name, value in properties.items():
                 setattr(component, name, value)
         self.inputs = [self.model, self.prompt, *self._controls]
@@ -115,7 +115,7 @@ class Form:
             problems=(*problems, *_refused(model, values, {p.field for p in problems})),
         )
 
-    def recall(self, payload: Mapping[str, Any], raw: Sequence[Any]) -> dict[Any, Any]:
+    def recall(self, payload: Mapping[str, Any]) -> dict[Any, Any]:
         """Return how the form changes to hold the model, prompt and plain values of a request.
 
         Files are not kept, so pictures and sounds stay as they are on the form.
@@ -125,7 +125,7 @@ class Form:
             return {self._chosen: {}}
         plain = {field.name for field, _ in self._used_by(model) if field.is_plain}
         chosen = {name: value for name, value in payload.items() if name in plain}
-        dress = self._switch(model, chosen, raw)
+        dress = self._switch(model, chosen, self._blank)
         dress[self.task] = {"value": model.task.value}
         dress[self.model] = {"choices": _model_choices(model.task), "value": model.id}
         prompt = payload.get(PROMPT, "")
@@ -260,7 +260,7 @@ class Form:
         self.recalled = [self.task, *outputs]
         self.task.input(
             self._on_task,
-            [self._shown_model, self._chosen, self.task, *self.inputs],
+            [self._shown_model, self._chosen, self.task, self._shown_model, *self.inputs[1:]],
             outputs,
             **QUIET,
         )

@@ -137,11 +137,11 @@ class _Page:
                 return gr.skip()
             return stage.refused_card(filled.model, filled.problems)
 
-        async def on_reuse(shown: str, *raw: Any) -> dict[Any, Any]:
+        async def on_reuse(shown: str) -> dict[Any, Any]:
             generation = await self._service.get(shown)
-            return form.recall(generation.payload if generation else {}, raw)
+            return form.recall(generation.payload if generation else {})
 
-        view.reuse.click(on_reuse, [view.shown, *form.inputs], form.recalled, **QUIET)
+        view.reuse.click(on_reuse, [view.shown], form.recalled, **QUIET)
         # The validator says at the field what is wrong; this says it where everybody looks. It
         # comes first, since nothing that stands after a refused event runs.
         form.generate.click(on_refused, form.inputs, [view.status], **QUIET)

@@ -1,7 +1,9 @@
 """The entry point: settings → simulator? → client → ledger → service → page → launch."""
 
+import gc
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, MutableMapping
@@ -21,7 +23,7 @@ HOME = Path(__file__).resolve().parent
 MAX_THREADS = 600
 """Gradio counts every running event, async ones too, against its thread limit."""
 
-LONGEST_GOODBYE_SECONDS = 1
+LONGEST_GOODBYE_SECONDS = 0.5
 
 _log = logging.getLogger("kling_ui")
 
@@ -121,12 +123,21 @@ def launch(service: Service, settings: Settings) -> None:
         prevent_thread_lock=True,
         **look(),
     )
-    with suppress(KeyboardInterrupt):
-        threading.Event().wait()
+    wait_for_the_end()
     # Open pages keep their connections for good: they are cut, and that is no error.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     page.server.config.timeout_graceful_shutdown = LONGEST_GOODBYE_SECONDS
     page.server.close()
+    # Python would look through all that Gradio has built for what to free, for seconds.
+    gc.freeze()
+
+
+def wait_for_the_end() -> None:
+    """Return when the process is interrupted (Ctrl+C) or asked to end (SIGTERM)."""
+    end = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: end.set())
+    with suppress(KeyboardInterrupt):
+        end.wait()
 
 
 if __name__ == "__main__":

@@ -20,6 +20,14 @@ from worlds import QuickWorld, service_at
 from kling_ui.history import Ledger
 from kling_ui.simulator import Simulator, studio
 
+LONGEST_FIRST = ("test_machine", "test_forms", "test_browser", "test_line", "test_crash")
+"""Files that would keep one worker busy alone if they began last."""
+
+
+def pytest_collection_modifyitems(items):
+    ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
+
 
 def pytest_unconfigure():
     shutil.rmtree(os.environ["GRADIO_TEMP_DIR"], ignore_errors=True)

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
-from test_browser import App, browser, is_playing, opened, press, running_app, status_is, write
+from test_browser import (
+    App,
+    browser,
+    is_playing,
+    opened,
+    press,
+    running_app,
+    settle,
+    status_is,
+    write,
+)
 
 from kling_ui.catalog import MODELS, Task
 
@@ -28,6 +38,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 @pytest.fixture
 def page(browser: Browser, app: App) -> Iterator[Page]:
     errors: list[str] = []
+    app.come_to_rest()
     for page in opened(browser, app):
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
@@ -59,25 +70,31 @@ def choose(page: Page, task: Task, title: str | None = None) -> None:
             "names => names.includes(document.querySelector('#model input').value)", arg=names
         )
         return
-    page.wait_for_timeout(300)
+    settle(page)
     shown.click()
     page.get_by_role("option", name=title, exact=True).click()
     expect(shown).to_have_value(title)
-    page.wait_for_timeout(500)
+    settle(page)
 
 
-def shown_params(page: Page) -> set[str]:
-    found = page.locator("[id^='param-']").evaluate_all(
-        "all => all.filter(e => e.offsetParent !== null).map(e => e.id.slice(6))"
-    )
+def shown_params(page: Page, wanted: set[str]) -> set[str]:
+    """Unfold all; return whose controls are to be seen, once these are the wanted ones."""
+    found: list[str] = []
+    for _ in range(60):
+        unfold(page)
+        page.wait_for_timeout(50)
+        found = page.locator("[id^='param-']").evaluate_all(
+            "all => all.filter(e => e.offsetParent !== null).map(e => e.id.slice(6))"
+        )
+        if set(found) == wanted:
+            break
     return set(found)
 
 
 def unfold(page: Page) -> None:
     for name in ("camera", "brush", "elements", "storyboard", "more"):
         fold = page.locator(f"#{name} > button")
-        inside = page.locator(f"#{name} [id^='param-']").first
-        if fold.is_visible() and not inside.is_visible():
+        if fold.is_visible() and "open" not in str(fold.get_attribute("class")):
             fold.click()
 
 
@@ -118,11 +135,9 @@ def test_every_model_shows_its_parameters_and_no_others(page: Page):
     for task in Task:
         for model in (model for model in MODELS.values() if model.task is task):
             choose(page, task, model.title)
-            unfold(page)
             # What stays still is painted with the brush, so it has no control of its own.
             wanted = {p.name for p in model.params} - {"prompt", "static_mask"}
-            page.wait_for_timeout(200)
-            assert shown_params(page) == wanted, model.id
+            assert shown_params(page, wanted) == wanted, model.id
             assert page.locator("#prompt").is_visible() == (model.param("prompt") is not None)
 
 

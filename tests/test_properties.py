@@ -108,7 +108,7 @@ def assert_the_promises_hold(service, simulator, generation):
         assert simulator.charges == 0
 
 
-@few(max_examples=40)
+@few(max_examples=200)
 @given(scripts)
 def test_no_script_of_faults_spends_twice_or_loses_what_was_paid(script):
     async def live(house):
@@ -136,7 +136,7 @@ def test_no_script_of_faults_spends_twice_or_loses_what_was_paid(script):
         asyncio.run(live(house))
 
 
-@few(max_examples=20)
+@few(max_examples=60)
 @given(scripts, st.integers(0, 40))
 def test_the_app_may_be_ended_at_any_moment(script, steps):
     async def live(house):

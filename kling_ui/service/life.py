@@ -185,10 +185,7 @@ class Life:
         """
         looks = 0
         while True:
-            delay = decisions.look_delay(looks)
-            if looks and self._age(generation) + delay > decisions.LOOK_FOR_SECONDS:
-                return await self._commit(generation, error=words.never_found())
-            await self._world.sleep(delay)
+            await self._world.sleep(decisions.look_delay(looks))
             looks += 1
             try:
                 entry = await self._client.find(generation.id)
@@ -196,13 +193,21 @@ class Life:
                 return await self._commit(generation, error=words.locked_out(exc))
             except ClientError as exc:
                 _log.info("generation %s: search %d failed: %s", generation.id, looks, exc)
-                entry = None
-            is_believed = is_refusal_final or decisions.is_resting(looks)
+                entry, is_answered = None, False
+            else:
+                is_answered = True
+            next_age = self._age(generation) + decisions.look_delay(looks)
+            # After a day one look is enough, but not one that brought no answer.
+            is_enough = is_answered or decisions.is_resting(looks)
+            is_last = is_enough and next_age > decisions.LOOK_FOR_SECONDS
+            is_believed = is_refusal_final or is_last or decisions.is_resting(looks)
             if entry is not None and entry.status == "failed" and is_believed:
                 failure = words.found_as_failed()
                 return await self._commit(generation, status=Status.REJECTED, error=failure)
             if entry is not None and entry.task_id and entry.status != "failed":
                 return await self._adopt(generation, entry)
+            if is_last:
+                return await self._commit(generation, error=words.never_found())
             if decisions.is_resting(looks):
                 generation = await self._commit(generation, error=words.not_found_yet())
                 self._followers.rest(generation.id)

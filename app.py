@@ -137,7 +137,9 @@ def wait_for_the_end() -> None:
     end = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: end.set())
     with suppress(KeyboardInterrupt):
-        end.wait()
+        # Windows hears Ctrl+C only between two waits.
+        while not end.wait(1.0):
+            pass
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """What we do with MP4 files: see whether one is whole, and take its poster. PyAV only."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +30,7 @@ def verify(path: Path) -> VideoFacts:
     but not its end. Memory stays constant, however long the video is.
     """
     try:
-        with av.open(str(path)) as container:
+        with _opened(path) as container:
             return _facts(container)
     except (av.FFmpegError, OSError, ValueError, IndexError) as exc:
         raise BrokenVideoError(f"The file is not a whole MP4 video ({_reason(exc)}).") from exc
@@ -40,7 +42,7 @@ def save_poster(video: Path, poster: Path, *, max_side: int = 640) -> None:
     Raises BrokenVideoError where nothing can be decoded.
     """
     try:
-        with av.open(str(video)) as container:
+        with _opened(video) as container:
             image = next(container.decode(video=0)).to_image()  # type: ignore[no-untyped-call]
     except (av.FFmpegError, OSError, ValueError, IndexError, StopIteration) as exc:
         raise BrokenVideoError(f"The video has no picture to show ({_reason(exc)}).") from exc
@@ -48,9 +50,18 @@ def save_poster(video: Path, poster: Path, *, max_side: int = 640) -> None:
     image.save(poster, "JPEG", quality=82)
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[InputContainer]:
+    # FFmpeg would also open a playlist, and fetch whatever that lists from disk or network.
+    try:
+        container = av.open(str(path), options={"format_whitelist": "mov"})
+    except av.ArgumentError as exc:
+        raise BrokenVideoError("it is not MP4") from exc
+    with container:
+        yield container
+
+
 def _facts(container: InputContainer) -> VideoFacts:
-    if "mp4" not in container.format.name:
-        raise BrokenVideoError(f"it is {container.format.name}, not MP4")
     if not container.streams.video:
         raise BrokenVideoError("it has no picture")
     stream = container.streams.video[0]
@@ -78,4 +89,5 @@ def _facts(container: InputContainer) -> VideoFacts:
 
 
 def _reason(exc: Exception) -> str:
-    return str(exc).split(":")[0].strip()[:80] or type(exc).__name__
+    said = getattr(exc, "strerror", None) or str(exc)
+    return said.split(":")[0].strip()[:80] or type(exc).__name__

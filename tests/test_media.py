@@ -1,5 +1,6 @@
 """Only a whole MP4 with pictures passes; everything a broken download may leave does not."""
 
+import os
 from fractions import Fraction
 from threading import Event
 
@@ -154,6 +155,26 @@ def test_another_container_under_the_name_mp4_is_refused(tmp_path):
     path = write(tmp_path / "really-webm.mp4", container="webm", codec="libvpx")
     with pytest.raises(BrokenVideoError, match="not MP4"):
         verify(path)
+
+
+@pytest.mark.parametrize(
+    "listing",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nfile://{}\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile '{}'\n",
+    ],
+    ids=["hls", "concat"],
+)
+def test_a_playlist_that_calls_itself_a_video_makes_nothing_else_be_read(tmp_path, listing):
+    other = write(tmp_path / "other.mp4")
+    os.utime(other, (1, 2))  # so old that reading it would show
+    path = tmp_path / "file.mp4"
+    path.write_text(listing.format(other.name if "ffconcat" in listing else other))
+    with pytest.raises(BrokenVideoError, match="not a whole MP4 video"):
+        verify(path)
+    with pytest.raises(BrokenVideoError):
+        save_poster(path, tmp_path / "poster.jpg")
+    assert other.stat().st_atime == 1
 
 
 @pytest.mark.parametrize(

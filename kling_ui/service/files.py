@@ -45,7 +45,8 @@ class Files:
         media.save_poster(part, target.with_name(_POSTER))
         _flush(part)
         part.replace(target)
-        _flush(target.parent)
+        for folder in (target.parent, self.videos):
+            _flush(folder)
         return target.relative_to(self._folder).as_posix()
 
     def discard(self, generation: Generation) -> None:
@@ -79,7 +80,10 @@ def _slug(text: str) -> str:
 
 
 def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    """Have what was written to a file, or named in a folder, survive a power cut."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows has no such thing for folders
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:

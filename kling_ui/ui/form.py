@@ -37,6 +37,7 @@ from kling_ui.ui.fields import (
     pair_field,
     pictures_field,
     range_field,
+    reading,
     segments_field,
     storyboard_field,
     text_field,
@@ -54,8 +55,14 @@ EXAMPLES = {
 """Prompts to start from, by the word on their chip."""
 
 
+# Gradio's own list fails without a word on a model that an answer under way has just taken off it.
+ModelList = reading("ModelList", gr.Dropdown, lambda _self, chosen: chosen)
+
 Chosen = dict[str, Any]
 """What a person has set of the plain values, by parameter: it outlives a change of model."""
+
+
+_CHANGING = Problem("model", "was still changing with the task. Press Generate again.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +93,7 @@ class Form:
         for component, properties in self._switch(FIRST_MODEL, {}, self._blank).items():
             for name, value in properties.items():
                 setattr(component, name, value)
-        self.inputs = [self.model, self.prompt, *self._controls]
+        self.inputs = [self.model, self.prompt, *self._controls, self.task]
         self._wire()
 
     # -- what the page asks for
@@ -98,6 +105,9 @@ class Form:
         unknown model only.
         """
         model = find_model(raw[0])
+        if raw[-1] != model.task.value:
+            # The task was chosen a moment ago; what would be sent is not what is looked at.
+            return Filled(model=model, values={}, problems=(_CHANGING,))
         values: dict[str, Any] = {PROMPT: raw[1]} if model.param(PROMPT) else {}
         problems: list[Problem] = []
         for field, param in self._used_by(model):
@@ -143,7 +153,8 @@ class Form:
         }
         first = {field.name: id(field.inputs[0]) for field, _ in self._used_by(filled.model)}
         at = {first[name]: text for name, text in messages.items() if name in first}
-        said = ["", messages.get(PROMPT, ""), *[at.get(id(c), "") for c in self._controls]]
+        controls = [at.get(id(control), "") for control in self._controls]
+        said = [messages.get("model", ""), messages.get(PROMPT, ""), *controls, ""]
         return [gr.validate(not text, text) for text in said]
 
     # -- layout
@@ -158,7 +169,7 @@ class Form:
             elem_id="task",
             elem_classes=["k-segments"],
         )
-        self.model = gr.Dropdown(
+        self.model = ModelList(
             _model_choices(FIRST_MODEL.task),
             value=FIRST_MODEL.id,
             label="Model",

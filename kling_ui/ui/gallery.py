@@ -1,6 +1,6 @@
 """The History tab as HTML: one card a generation, newest first; a click opens it."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from html import escape
 from pathlib import Path
 
@@ -66,8 +66,3 @@ def _picture(generation: Generation, poster: Path | None) -> str:
 def has_unfinished(generations: list[Generation]) -> bool:
     """Tell whether the list will look different by itself in a while."""
     return any(not generation.status.is_final for generation in generations)
-
-
-def age_seconds(generation: Generation) -> float:
-    """Return how long ago a generation was started."""
-    return (datetime.now(UTC) - datetime.fromisoformat(generation.created_at)).total_seconds()

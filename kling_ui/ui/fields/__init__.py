@@ -7,7 +7,7 @@ from kling_ui.ui.fields.composite import (
     move_field,
     storyboard_field,
 )
-from kling_ui.ui.fields.field import QUIET, Dress, Field, readable
+from kling_ui.ui.fields.field import QUIET, Dress, Field, readable, reading
 from kling_ui.ui.fields.media import media_field, pair_field, pictures_field
 from kling_ui.ui.fields.plain import (
     flag_field,
@@ -34,6 +34,7 @@ __all__ = [
     "pictures_field",
     "range_field",
     "readable",
+    "reading",
     "segments_field",
     "storyboard_field",
     "text_field",

@@ -1,8 +1,11 @@
 """What a field is: the laid-out controls of one parameter, and how they are read and dressed."""
 
+from abc import ABCMeta
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from gradio.component_meta import ComponentMeta
 
 from kling_ui.catalog import Param
 
@@ -39,6 +42,15 @@ class Field:
     extras: tuple[Any, ...] = ()
     is_plain: bool = False
     is_filled: Callable[[Sequence[Any]], bool] = field(default=is_anything_there)
+
+
+def reading(name: str, control: Any, preprocess: Callable[[Any, Any], Any]) -> Any:
+    """Return a class like one of Gradio's controls, but for how it takes what the browser sends.
+
+    Made past the metaclass's own step, which would write a .pyi file beside this module.
+    """
+    members = {"is_template": True, "preprocess": preprocess}
+    return ABCMeta.__new__(ComponentMeta, name, (control,), members)
 
 
 def readable(word: str) -> str:

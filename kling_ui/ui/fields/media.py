@@ -1,6 +1,5 @@
 """Fields of pictures, sounds and videos: a well for a file, and a line for a link instead."""
 
-from abc import ABCMeta
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from html import escape
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import gradio as gr
-from gradio.component_meta import ComponentMeta
 
 from kling_ui.catalog import (
     PAIR_SCENES,
@@ -22,7 +20,7 @@ from kling_ui.catalog import (
     take_picture,
     take_video,
 )
-from kling_ui.ui.fields.field import QUIET, Dress, Field
+from kling_ui.ui.fields.field import QUIET, Dress, Field, reading
 
 Kind = Literal["image", "audio", "video"]
 
@@ -35,10 +33,8 @@ def _uploaded_path(_self: Any, payload: Any) -> Any:
 
 
 # Gradio's own image control opens the file first, and fails without a word on what Pillow can't
-# read. Made past the metaclass's own step, which would write a .pyi file beside this module.
-Picture: Any = ABCMeta.__new__(
-    ComponentMeta, "Picture", (gr.Image,), {"is_template": True, "preprocess": _uploaded_path}
-)
+# read.
+Picture = reading("Picture", gr.Image, _uploaded_path)
 
 
 def media_field(name: str, kind: Kind) -> Field:

@@ -1,5 +1,6 @@
 """The entry point: settings → simulator? → client → ledger → service → page → launch."""
 
+import asyncio
 import gc
 import logging
 import os
@@ -23,6 +24,7 @@ HOME = Path(__file__).resolve().parent
 MAX_THREADS = 600
 """Gradio counts every running event, async ones too, against its thread limit."""
 
+LONGEST_RESUME_SECONDS = 15
 LONGEST_GOODBYE_SECONDS = 0.5
 
 _log = logging.getLogger("kling_ui")
@@ -102,10 +104,13 @@ def launch(service: Service, settings: Settings) -> None:
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:
-        resumed = await service.resume()
-        if resumed:
-            _log.info("%d unfinished generations go on", resumed)
+        resuming = asyncio.create_task(service.resume())
+        # Only a ledger in trouble takes longer; the page is there to say so.
+        await asyncio.wait({resuming}, timeout=LONGEST_RESUME_SECONDS)
+        if resuming.done() and resuming.result():
+            _log.info("%d unfinished generations go on", resuming.result())
         yield
+        resuming.cancel()
         await service.close()
 
     service.files.prepare()

@@ -4,15 +4,21 @@ Holds the `Generation` value that service and UI exchange. Knows neither HTTP no
 """
 
 import dataclasses
+import json
+import logging
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
+
+_log = logging.getLogger(__name__)
 
 
 class Status(StrEnum):
@@ -134,9 +140,23 @@ class Ledger:
     ) -> None:
         self._now = now
         self._engine = _engine(url)
+        # The page shows this name, so it tells neither where files lie nor an address.
+        self._file = self._engine.url.database if self._engine.dialect.name == "sqlite" else None
+        self._name = f"The ledger {Path(self._file).name}" if self._file else "The ledger"
 
     def open(self) -> None:
         """Create or migrate the schema; refuse a ledger that a newer app has written."""
+        try:
+            self._migrate()
+        except LedgerError as exc:
+            if isinstance(exc.__cause__, sqlite3.DatabaseError) and _is_damaged(exc.__cause__):
+                raise LedgerError(
+                    f"{exc} It is damaged. Put a copy of {self._file} back; or move it aside "
+                    "(keep it: it names what was paid for) and start again with a new one."
+                ) from exc.__cause__
+            raise
+
+    def _migrate(self) -> None:
         with self._transaction() as connection:
             version = _read_version(connection)
             if version > len(_MIGRATIONS):
@@ -182,7 +202,10 @@ class Ledger:
             row = connection.execute(sa.select(_GENERATIONS).where(mine)).mappings().first()
         if row is None:
             raise KeyError(generation_id)
-        return _generation(row)
+        generation = _generation(row)
+        if generation is None:
+            raise LedgerError(f"{self._name} holds a row that can't be read: {generation_id}.")
+        return generation
 
     def get(self, generation_id: str) -> Generation | None:
         """Return the generation with this id, or None."""
@@ -213,7 +236,8 @@ class Ledger:
         newest_first = (_GENERATIONS.c.created_at.desc(), _GENERATIONS.c.id)
         query = sa.select(_GENERATIONS).where(wanted).order_by(*newest_first).limit(limit)
         with self._transaction() as connection:
-            return [_generation(row) for row in connection.execute(query).mappings()]
+            found = [_generation(row) for row in connection.execute(query).mappings()]
+        return [generation for generation in found if generation is not None]
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
@@ -222,12 +246,12 @@ class Ledger:
                 yield connection
         except sa.exc.DBAPIError as exc:
             # Only the driver's words: the statement's values hold prompts.
-            raise LedgerError(f"The ledger can't be used: {exc.orig}.") from exc.orig
+            raise LedgerError(f"{self._name} can't be used: {exc.orig}.") from exc.orig
 
 
 def _engine(url: str) -> sa.Engine:
     try:
-        engine = sa.create_engine(url, hide_parameters=True)
+        engine = sa.create_engine(url, hide_parameters=True, json_deserializer=_json)
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as exc:
         # The URL may hold a password, so it is not repeated.
         raise LedgerError(
@@ -237,6 +261,11 @@ def _engine(url: str) -> sa.Engine:
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _set_sqlite_up)
     return engine
+
+
+def _is_damaged(trouble: sqlite3.DatabaseError) -> bool:
+    code = getattr(trouble, "sqlite_errorcode", None)
+    return code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 
 
 def _set_sqlite_up(connection: Any, _record: Any) -> None:
@@ -254,9 +283,23 @@ def _read_version(connection: Connection) -> int:
     return connection.execute(sa.select(_VERSION.c.version)).scalar() or 0
 
 
-def _generation(row: RowMapping) -> Generation:
+def _generation(row: RowMapping) -> Generation | None:
+    """Return a row as a value, or None where somebody else has written into it."""
     values = dict(row)
-    values["status"] = Status(values["status"])
-    if values["error"] is not None:
-        values["error"] = Trouble(**values["error"])
+    try:
+        values["status"] = Status(values["status"])
+        datetime.fromisoformat(values["created_at"])
+        if values["error"] is not None:
+            values["error"] = Trouble(**values["error"])
+    except (ValueError, TypeError):
+        _log.error("The ledger's row %.64s can't be read and is left out.", values["id"])
+        return None
     return Generation(**values)
+
+
+def _json(text: str) -> Any:
+    """Read a column of JSON; what is none must not hide all the other rows."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return {}

@@ -397,6 +397,28 @@ def test_an_app_that_is_killed_goes_on_after_its_restart(browser: Browser, tmp_p
         assert app.simulator.charges == 1
 
 
+def test_a_ledger_in_trouble_is_told_in_words_and_nothing_is_sent(browser: Browser, tmp_path: Path):
+    with running_app(tmp_path / "data") as app:
+        rename_table(app, "generations", "away")
+        for page in opened(browser, app):
+            expect(page.get_by_text("no such table")).to_be_visible(timeout=SOON)
+            write(page, PROMPT)
+            press(page)
+            status_is(page, "rejected")
+            expect(page.locator("#status")).to_contain_text("The request was not sent")
+            page.get_by_role("tab", name="History").click()
+            expect(page.locator("#history")).to_contain_text("can't be read for now")
+            rename_table(app, "away", "generations")
+            expect(page.locator("#history")).to_contain_text("Nothing here yet", timeout=SOON)
+        assert app.posts() == 0
+        assert "Traceback" not in (app.folder / "app.log").read_text()
+
+
+def rename_table(app: App, old: str, new: str) -> None:
+    with closing(sqlite3.connect(app.folder / "kling-ui.db")) as ledger, ledger:
+        ledger.execute(f"ALTER TABLE {old} RENAME TO {new}")
+
+
 def test_a_wrong_key_is_a_card_that_says_that_nothing_was_spent(browser: Browser, tmp_path: Path):
     with running_app(tmp_path / "data", key="sk-wrong") as app:
         for page in opened(browser, app):

@@ -277,9 +277,43 @@ def test_a_file_that_is_no_database_is_a_ledger_error(tmp_path, content):
     path = tmp_path / "ledger.db"
     path.mkdir() if content is None else path.write_bytes(content)
     ledger = Ledger(f"sqlite:///{path}")
-    with pytest.raises(LedgerError, match="The ledger can't be used"):
+    with pytest.raises(LedgerError) as caught:
         ledger.open()
+    assert str(caught.value).startswith("The ledger ledger.db can't be used")
+    is_damaged = content is not None
+    assert (f"Put a copy of {path} back" in str(caught.value)) is is_damaged
     ledger.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "status = 'on the runway'",
+        "created_at = 'yesterday'",
+        "error = '[1, 2'",
+        """error = '{"kind": "x", "nothing": 1}'""",
+        "error = '\"text\"'",
+    ],
+)
+def test_a_row_that_somebody_has_spoilt_hides_no_other(ledger, tmp_path, change, caplog):
+    for name in ("a", "b", "c"):
+        ledger.insert(generation(name))
+    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+        connection.execute(f"UPDATE generations SET {change} WHERE id = 'b'")
+    connection.close()
+    assert sorted(ids(ledger.newest("local", limit=9))) == ["a", "c"]
+    assert ledger.get("b") is None
+    assert "row b can't be read" in caplog.text
+    with pytest.raises(LedgerError, match="can't be read: b"):
+        ledger.update("b", video=None)
+
+
+def test_a_payload_that_is_no_json_costs_only_itself(ledger, tmp_path):
+    ledger.insert(generation("a"))
+    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+        connection.execute("UPDATE generations SET payload = ?", ["[" * 100_000])
+    connection.close()
+    assert ledger.get("a").payload == {}
 
 
 def test_no_trouble_of_the_ledger_tells_a_prompt(ledger, tmp_path, caplog):

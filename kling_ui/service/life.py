@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from kling_ui import catalog, media
 from kling_ui.client import (
@@ -34,6 +34,7 @@ from kling_ui.service.files import Files
 from kling_ui.service.following import Followers
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 _PLAIN_WORD = re.compile("[a-z]{3,20}([ _-][a-z]{2,20})?")
 
 
@@ -89,7 +90,7 @@ class Life:
 
         A row still `submitting` may have been accepted: it is searched for, never sent again.
         """
-        generation = await self._read(generation_id)
+        generation = await self.patiently(self._ledger.get, generation_id)
         if generation is None:
             return
         if generation.status is Status.SUBMITTING:
@@ -333,14 +334,14 @@ class Life:
             self._followers.publish(changed)
             return changed
 
-    async def _read(self, generation_id: str) -> Generation | None:
-        """Read a row; a ledger in trouble is waited for, as in `_commit`."""
+    async def patiently(self, read: Callable[..., T], *arguments: Any, **more: Any) -> T:
+        """Return what `read` finds in the ledger; a ledger in trouble is waited for."""
         delay = 1.0
         while True:
             try:
-                return await asyncio.to_thread(self._ledger.get, generation_id)
+                return await asyncio.to_thread(read, *arguments, **more)
             except LedgerError as exc:
-                _log.error("generation %s: %s Trying again.", generation_id, exc)
+                _log.error("%s Trying again.", exc)
                 await self._world.sleep(delay)
                 delay = min(2 * delay, 30.0)
 

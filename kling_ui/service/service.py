@@ -132,9 +132,12 @@ class Service:
         )
 
     async def resume(self) -> int:
-        """Pick up every unfinished generation, never sending one again; return how many."""
+        """Pick up every unfinished generation, never sending one again; return how many.
+
+        Waits where the ledger can't be read for now.
+        """
         await asyncio.to_thread(self.files.prepare)
-        unfinished = await asyncio.to_thread(self._ledger.unfinished, origin=self.origin)
+        unfinished = await self._life.patiently(self._ledger.unfinished, origin=self.origin)
         for generation in unfinished:
             if not self.is_working_on(generation.id):
                 self._start(generation, self._life.run(generation.id))

@@ -11,6 +11,7 @@ from kling_ui.catalog import MODELS, InvalidValuesError
 from kling_ui.service import SIMULATOR, Generation, Service
 from kling_ui.ui.form import PROMPT
 from kling_ui.ui.stage import file_url
+from kling_ui.ui.telling import telling
 
 LONGEST_WAIT_SECONDS = 45.0
 """How long one `/status` call may wait: clients cut calls at about a minute."""
@@ -44,8 +45,9 @@ def define(service: Service) -> None:
             if snapshot != generation:
                 yield _json(snapshot, service)
 
-    for function in (models, submit, status, generate):
-        gr.api(function, api_name=function.__name__, concurrency_limit=None)
+    gr.api(models, api_name="models", concurrency_limit=None)
+    for function in (submit, status, generate):
+        gr.api(telling(function), api_name=function.__name__, concurrency_limit=None)
 
 
 async def _submit(service: Service, model: Any, prompt: Any, parameters: Any) -> Generation:

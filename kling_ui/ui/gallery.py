@@ -30,6 +30,14 @@ def gallery(generations: list[tuple[Generation, Path | None]]) -> str:
     return f'<div class="k-gallery">{cards}</div>'
 
 
+def unreadable(message: str) -> str:
+    """Say why nothing can be listed for now."""
+    return (
+        '<div class="k-nothing" role="alert"><strong>History can\'t be read for now</strong>'
+        f"<span>{escape(message)}</span></div>"
+    )
+
+
 def _card(generation: Generation, poster: Path | None) -> str:
     effect = str(generation.payload.get("effect_scene", "")).replace("_", " ").capitalize()
     prompt = generation.prompt or effect or "(no prompt)"

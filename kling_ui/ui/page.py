@@ -12,10 +12,11 @@ from typing import Any
 
 import gradio as gr
 
-from kling_ui.service import Generation, Service, Status
+from kling_ui.service import Generation, LedgerError, Service, Status
 from kling_ui.ui import api, gallery, stage
 from kling_ui.ui.fields import QUIET
 from kling_ui.ui.form import Form
+from kling_ui.ui.telling import in_words, telling
 
 REFRESH_SECONDS = 3.0
 
@@ -86,7 +87,12 @@ class _Page:
             self._wire_composer(form, view, visitor)
             past = _History(tab=history_tab, listing=listing, clock=clock)
             self._wire_history(past, tabs, view, visitor)
-            page.load(self._on_load, [visitor], [visitor, *view.outputs], api_visibility="private")
+            page.load(
+                telling(self._on_load),
+                [visitor],
+                [visitor, *view.outputs],
+                api_visibility="private",
+            )
             api.define(self._service)
         return page
 
@@ -141,7 +147,7 @@ class _Page:
             generation = await self._service.get(shown)
             return form.recall(generation.payload if generation else {})
 
-        view.reuse.click(on_reuse, [view.shown], form.recalled, **QUIET)
+        view.reuse.click(telling(on_reuse), [view.shown], form.recalled, **QUIET)
         # The validator says at the field what is wrong; this says it where everybody looks. It
         # comes first, since nothing that stands after a refused event runs.
         form.generate.click(on_refused, form.inputs, [view.status], **QUIET)
@@ -155,15 +161,10 @@ class _Page:
             concurrency_limit=None,
             api_visibility="private",
         )
-        view.stop.click(
-            self._on_stop,
-            [view.shown],
-            view.outputs,
-            **QUIET,
-        )
-        view.forget.click(self._on_forget, [view.shown], view.outputs, **QUIET)
+        view.stop.click(telling(self._on_stop), [view.shown], view.outputs, **QUIET)
+        view.forget.click(telling(self._on_forget), [view.shown], view.outputs, **QUIET)
         view.again.click(
-            self._on_again,
+            telling(self._on_again),
             [view.shown],
             view.outputs,
             show_progress="hidden",
@@ -177,7 +178,7 @@ class _Page:
         past.clock.tick(self._on_list, [visitor], [past.listing, past.clock], **QUIET)
         past.listing.click(lambda: gr.Tabs(selected="create"), None, [tabs], **QUIET)
         past.listing.click(
-            self._on_open,
+            telling(self._on_open),
             None,
             view.outputs,
             trigger_mode="multiple",
@@ -209,6 +210,9 @@ class _Page:
         finally:
             self._sending.discard(session)
         yield self._paint(generation)
+        if generation.status.is_final:
+            # Perhaps it could not even be written down: then there is nothing to follow.
+            return
         async for view in self._watch(generation.id, session):
             yield view
 
@@ -254,7 +258,10 @@ class _Page:
         return _nothing() if generation is None else self._paint(generation)
 
     async def _on_list(self, visitor: str) -> tuple[Any, ...]:
-        newest = await self._service.newest(self._owner(visitor), limit=60)
+        try:
+            newest = await self._service.newest(self._owner(visitor), limit=60)
+        except LedgerError as exc:
+            return gallery.unreadable(in_words(exc)), gr.Timer(active=True)
         pictures = [(each, self._service.files.poster(each)) for each in newest]
         return gallery.gallery(pictures), gr.Timer(active=gallery.has_unfinished(newest))
 

@@ -171,6 +171,9 @@ def _title(generation: Generation) -> str:
         return "Waiting in line to be sent"
     if generation.error is not None and generation.error.kind == "forgotten":
         return "Given up"
+    is_ledger = generation.error is not None and generation.error.kind == "ledger"
+    if is_ledger and not generation.status.is_final:
+        return "Waiting to write this down"
     if generation.status is Status.SAVING and generation.error is not None:
         return "Paid, but not fetched yet"
     return words.TITLES[generation.status]

@@ -100,10 +100,12 @@ def launch(service: Service, settings: Settings) -> None:
     import gradio as gr  # noqa: PLC0415
     from starlette.middleware import Middleware  # noqa: PLC0415
 
-    from kling_ui.ui import Guard, build, look  # noqa: PLC0415
+    from kling_ui.ui import Guard, Sessions, build, look  # noqa: PLC0415
 
     @asynccontextmanager
-    async def lifespan(_app: Any) -> AsyncIterator[None]:
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        app.state_holder = Sessions()
+        app.state_holder.set_blocks(page)
         resuming = asyncio.create_task(service.resume())
         # Only a ledger in trouble takes longer; the page is there to say so.
         await asyncio.wait({resuming}, timeout=LONGEST_RESUME_SECONDS)

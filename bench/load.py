@@ -1,8 +1,9 @@
 """Load: N generations at once in Kling UI, beside a plain app written the obvious way.
 
-Usage: python bench/load.py [N] [--seconds 15] [--window 60]. Both apps run as processes of their
-own against one simulator in this process, one after the other, on loopback only. Nothing here
-is a test: the figures depend on the machine, so compare the two columns of one run.
+Usage: python bench/load.py [N] [--seconds 15] [--spread 10] [--window 60]. Both apps run as
+processes of their own against one simulator in this process, one after the other, on loopback
+only. Nothing here is a test: the figures depend on the machine, so compare the two columns of
+one run.
 """
 
 import argparse
@@ -66,26 +67,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("n", nargs="?", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=15.0, help="how long a task takes")
+    parser.add_argument(
+        "--spread", type=float, default=10.0, help="over how many seconds the clicks are spread"
+    )
     parser.add_argument("--window", type=float, default=60.0, help="how long to watch")
     options = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    columns = [measure(app, options.n, options.seconds, options.window) for app in APPS]
-    print(f"{options.n} generations of {options.seconds:g} s at once, {options.window:g} s watched")
+    columns = [measure(app, options) for app in APPS]
+    print(
+        f"{options.n} generations of {options.seconds:g} s, clicked within {options.spread:g} s, "
+        f"{options.window:g} s watched"
+    )
     print(f"{'':34}" + "".join(f"{app.name:>12}" for app in APPS))
     for name in columns[0]:
         print(f"{name:34}" + "".join(f"{column[name]:>12}" for column in columns))
 
 
-def measure(app: App, n: int, seconds: float, window: float) -> dict[str, str]:
+def measure(app: App, options: argparse.Namespace) -> dict[str, str]:
     """Run one app under load and return its figures, written out."""
+    seconds = options.seconds
     with tempfile.TemporaryDirectory() as scratch, one_film(Path(scratch)):
         folder = Path(scratch)
         with Simulator(folder=folder / "provider", seconds=seconds, key=KEY) as simulator:
             process, url = started(app, folder, simulator.base_url)
             try:
                 cpu = cpu_seconds(process.pid)
-                watches, peak = asyncio.run(watch_all(app, url, n, window, process.pid))
+                watches, peak = asyncio.run(watch_all(app, url, options, process.pid))
                 cpu = cpu_seconds(process.pid) - cpu
                 finished_at = ends(simulator.base_url, seconds)
             finally:
@@ -157,15 +165,19 @@ def started(app: App, folder: Path, base_url: str) -> tuple[subprocess.Popen[byt
 
 
 async def watch_all(
-    app: App, url: str, n: int, window: float, pid: int
+    app: App, url: str, options: argparse.Namespace, pid: int
 ) -> tuple[list[Watch], float]:
-    """Start `n` generations at once and watch them for `window` seconds; also the peak RSS."""
+    """Start all generations and watch them for the window's seconds; also the peak RSS."""
+    n, window = options.n, options.window
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     timeout = httpx.Timeout(None, connect=30)
     watches: list[Watch] = []
     peak = rss_megabytes(pid)
     async with httpx.AsyncClient(base_url=url, limits=limits, timeout=timeout) as client:
-        tasks = [asyncio.create_task(watch_one(app, client, k, watches)) for k in range(n)]
+        tasks = [
+            asyncio.create_task(watch_one(app, client, k, k * options.spread / n, watches))
+            for k in range(n)
+        ]
         deadline = time.monotonic() + window
         while time.monotonic() < deadline and not all(task.done() for task in tasks):
             await asyncio.sleep(0.25)
@@ -176,8 +188,11 @@ async def watch_all(
     return watches, peak
 
 
-async def watch_one(app: App, client: httpx.AsyncClient, k: int, watches: list[Watch]) -> None:
+async def watch_one(
+    app: App, client: httpx.AsyncClient, k: int, delay: float, watches: list[Watch]
+) -> None:
     """Start one generation over the API and note when each status word arrives."""
+    await asyncio.sleep(delay)
     watch = Watch(asked=time.time())
     watches.append(watch)
     call = "/gradio_api/call/generate"

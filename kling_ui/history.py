@@ -7,6 +7,7 @@ import dataclasses
 import json
 import logging
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -98,6 +99,10 @@ LIVE = "aimlapi"
 """The `origin` of what the AI/ML API made, at whatever address it was asked."""
 
 
+LONGEST_WAIT_SECONDS = 10
+"""How long a write waits for others, in this process and for those of another one."""
+
+
 class LedgerError(Exception):
     """The ledger can't be read or written; the message says which file and what to do."""
 
@@ -139,6 +144,7 @@ class Ledger:
         self, url: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._now = now
+        self._turn = threading.Lock()
         self._engine = _engine(url)
         # The page shows this name, so it tells neither where files lie nor an address.
         self._file = self._engine.url.database if self._engine.dialect.name == "sqlite" else None
@@ -177,7 +183,7 @@ class Ledger:
     def insert(self, generation: Generation) -> None:
         """Commit a new row."""
         row = dataclasses.asdict(generation)
-        with self._transaction() as connection:
+        with self._my_turn(), self._transaction() as connection:
             connection.execute(sa.insert(_GENERATIONS).values(row))
 
     def update(
@@ -196,7 +202,7 @@ class Ledger:
         if isinstance(changes.get("error"), Trouble):
             changes["error"] = dataclasses.asdict(changes["error"])
         mine = _GENERATIONS.c.id == generation_id
-        with self._transaction() as connection:
+        with self._my_turn(), self._transaction() as connection:
             wanted = mine if only_from is None else mine & (_GENERATIONS.c.status == only_from)
             connection.execute(sa.update(_GENERATIONS).where(wanted).values(changes))
             row = connection.execute(sa.select(_GENERATIONS).where(mine)).mappings().first()
@@ -240,6 +246,16 @@ class Ledger:
         return [generation for generation in found if generation is not None]
 
     @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        """Let one thread write at a time: those that SQLite makes wait sleep far too long."""
+        if not self._turn.acquire(timeout=LONGEST_WAIT_SECONDS):
+            raise LedgerError(f"{self._name} can't be used: others have been writing for long.")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    @contextmanager
     def _transaction(self) -> Iterator[Connection]:
         try:
             with self._engine.begin() as connection:
@@ -273,7 +289,7 @@ def _set_sqlite_up(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     # FULL: a commit is on the disk before the POST it precedes leaves the machine.
     cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA busy_timeout=10000")
+    cursor.execute(f"PRAGMA busy_timeout={LONGEST_WAIT_SECONDS * 1000}")
     cursor.close()
 
 

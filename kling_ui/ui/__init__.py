@@ -3,5 +3,6 @@
 from kling_ui.ui.guard import Guard
 from kling_ui.ui.look import look
 from kling_ui.ui.page import build
+from kling_ui.ui.sessions import Sessions
 
-__all__ = ["Guard", "build", "look"]
+__all__ = ["Guard", "Sessions", "build", "look"]

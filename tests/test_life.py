@@ -9,6 +9,7 @@ from worlds import (
     LOST,
     MODEL,
     PROMPT,
+    REAL_SLEEP_SECONDS,
     assert_a_video_is_there,
     assert_no_half_files,
     assert_nothing_is_left_running,
@@ -349,6 +350,22 @@ async def test_a_search_that_rests_lets_followers_go_and_tells_those_who_come_ba
     last = await at_rest(service, resting.id)
     assert_a_video_is_there(service, last)
     assert_paid_once(simulator)
+
+
+async def test_looking_again_does_not_wait_for_the_next_look(service, simulator, world):
+    def stay_asleep_where_it_is_long(seconds):
+        world.longest_sleep = 60 if seconds > 20 else REAL_SLEEP_SECONDS
+
+    world.on_sleep = stay_asleep_where_it_is_long
+    simulator.plan(LOST["reset"], Fault(on="logs", kind="late", times=None))
+    resting = (await made(service))[-1]
+    assert resting.status is Status.UNKNOWN
+    assert service.is_working_on(resting.id)
+    simulator.clear()
+    await service.pick_up(resting.id)
+    assert_a_video_is_there(service, (await watched(service, resting.id))[-1])
+    assert_paid_once(simulator)
+    assert_nothing_is_left_running(service)
 
 
 async def test_a_lost_request_that_is_listed_as_failed_cost_nothing(service, simulator):

@@ -71,6 +71,11 @@ class Followers:
         live.is_resting = False
         live.wake_all()
 
+    def is_resting(self, generation_id: str) -> bool:
+        """Tell whether nothing new is to be expected of a running generation for a good while."""
+        live = self._live.get(generation_id)
+        return live is not None and live.is_resting
+
     def rest(self, generation_id: str) -> None:
         """Let the followers go: nothing new is to be expected for a good while."""
         live = self._live[generation_id]

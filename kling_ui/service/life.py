@@ -34,6 +34,7 @@ from kling_ui.service.files import Files
 from kling_ui.service.following import Followers
 
 _log = logging.getLogger(__name__)
+_MOST_NEW_WORDS = 50
 T = TypeVar("T")
 _PLAIN_WORD = re.compile("[a-z]{3,20}([ _-][a-z]{2,20})?")
 
@@ -360,6 +361,8 @@ class Life:
         """Log a status word that is new to us, once: it is read as "still going"."""
         is_plain = _PLAIN_WORD.fullmatch(word) is not None  # anything else might echo a secret
         if word in decisions.KNOWN_WORDS or word in self._new_words or not is_plain:
+            return
+        if len(self._new_words) == _MOST_NEW_WORDS:
             return
         self._new_words.add(word)
         _log.warning("the provider says a status that is new to us: %s", word)

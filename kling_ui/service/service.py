@@ -145,6 +145,9 @@ class Service:
 
     async def pick_up(self, generation_id: str) -> None:
         """Go on with an unfinished generation that rests: look again, or download again."""
+        if self._followers.is_resting(generation_id):
+            # Its next look may be an hour away, and somebody wants to know now.
+            await self._interrupt(generation_id)
         generation = await self.get(generation_id)
         if generation is None or generation.origin != self.origin:
             return
@@ -156,10 +159,7 @@ class Service:
         generation = await self.get(generation_id)
         if generation is None or generation.status is not Status.UNKNOWN:
             return
-        task = self._tasks.get(generation_id)
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+        await self._interrupt(generation_id)
         with contextlib.suppress(LedgerError):
             await asyncio.to_thread(
                 self._ledger.update,
@@ -177,6 +177,12 @@ class Service:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _interrupt(self, generation_id: str) -> None:
+        task = self._tasks.get(generation_id)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
 
     def _new(self, model_id: str, payload: Mapping[str, Any], owner: str) -> Generation:
         stamp = self._ledger.stamp()

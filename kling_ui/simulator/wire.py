@@ -1,6 +1,7 @@
 """HTTP as the two servers speak it: what arrived is noted, and answers can break like real ones."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import struct
@@ -108,8 +109,10 @@ class Reset(Response):
         transport: asyncio.Transport = scope["state"]["transport"]
         connection: socket.socket | None = transport.get_extra_info("socket")
         if connection is not None:
-            # Lingering for no time is what turns the close into a reset.
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            # Lingering for no time is what turns the close into a reset; a client that was
+            # killed has closed it already.
+            with contextlib.suppress(OSError):
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
         await _gone(receive)
 

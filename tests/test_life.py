@@ -581,7 +581,8 @@ async def test_a_download_that_never_works_leaves_the_paid_video_to_be_fetched_l
     assert service.files.path(waiting) is None
     assert list(service.files.videos.rglob("*.mp4")) == []
     assert_no_half_files(service)
-    assert 1 <= sum(seen.server == "cdn" for seen in simulator.seen) <= 4
+    # By its path: a page of another test may knock at a port that was its app's before.
+    assert 1 <= sum(seen.path.startswith("/files/") for seen in simulator.seen) <= 4
     simulator.clear()
     await service.pick_up(waiting.id)
     assert_a_video_is_there(service, (await watched(service, waiting.id))[-1])

@@ -90,7 +90,8 @@ def no_news(answer: Answer, now: datetime) -> ClientError:
         return _error(UnavailableError, said, answer, now)
     if code == 429:  # noqa: PLR2004
         return _error(UnavailableError, _busy(answer), answer, now)
-    said = _sentence(f"The provider gave no usable answer ({code}): {answer.said}")
+    number = "" if answer.kind == "html" else f" ({code})"
+    said = _sentence(f"The provider gave no usable answer{number}: {answer.said}")
     return _error(UnavailableError, said, answer, now)
 
 

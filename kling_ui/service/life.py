@@ -152,7 +152,7 @@ class Life:
                 waiting = words.waiting_to_send(delay, exc)
                 if isinstance(exc, LineError):
                     line_seconds += delay
-                    waiting = words.in_line(exc)
+                    waiting = words.in_line()
                 elif isinstance(exc, BusyError):
                     busy_waits += 1
                 self._followers.publish(dataclasses.replace(generation, error=waiting))

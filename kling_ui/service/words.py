@@ -29,12 +29,12 @@ def waiting_to_send(seconds: float, error: ClientError) -> Trouble:
     return Trouble("waiting", message)
 
 
-def in_line(error: ClientError) -> Trouble:
+def in_line() -> Trouble:
     """Say that as many tasks as the account may have are running, and this one waits its turn."""
     return Trouble(
         "in_line",
-        f"{error.message} This one waits in line and is sent when another has ended, for up to "
-        f"an hour. {_NOTHING_SPENT}",
+        "Kling already runs as many tasks as this account may have at once. This one waits in "
+        f"line and is sent when another has ended, for up to an hour. {_NOTHING_SPENT}",
     )
 
 

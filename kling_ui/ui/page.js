@@ -26,11 +26,12 @@
     const isTicking = card.hasAttribute('data-ticking');
     const since = isTicking ? (performance.now() - painted.at) / 1000 : 0;
     const elapsed = Number(card.dataset.elapsed) + since;
-    const typical = Number(card.dataset.typical) || 1;
+    const typical = Number(card.dataset.typical); /* 0: nobody knows how long this takes */
     const label = $('[data-clock]', card);
     if (label) {
-      const usual = elapsed > 1.25 * typical ? ' · taking longer than usual' : ` of about ${clock(typical)}`;
-      const text = clock(elapsed) + usual;
+      const isLate = elapsed > 1.25 * typical;
+      const usual = isLate ? ' · taking longer than usual' : ` of about ${clock(typical)}`;
+      const text = clock(elapsed) + (typical ? usual : '');
       if (label.textContent !== text) label.textContent = text;
     }
     const bar = $('.k-bar[role]', card);

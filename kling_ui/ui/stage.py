@@ -20,6 +20,8 @@ _STEPS = (
     (Status.SAVING, "Saving"),
     (Status.COMPLETED, "Ready"),
 )
+_UNDER_WAY = {Status.QUEUED, Status.GENERATING, Status.SAVING}
+_WAITING_BAR = '<div class="k-bar" data-indeterminate><i></i></div>'
 _MONEY = {
     Status.UNKNOWN: "Money: not known yet",
     Status.REJECTED: "Nothing spent",
@@ -80,8 +82,7 @@ def sending_card() -> str:
     """Say that the request is on its way."""
     return (
         '<section class="k-card" data-status="submitting" data-sending>'
-        f"{_head(words.TITLES[Status.SUBMITTING], 'submitting')}"
-        '<div class="k-bar" data-indeterminate><i></i></div></section>'
+        f"{_head(words.TITLES[Status.SUBMITTING], 'submitting')}{_WAITING_BAR}</section>"
     )
 
 
@@ -129,8 +130,11 @@ def card(
     if is_elsewhere and not status.is_final:
         title = "On hold here"
     body = [_head(title, status.value, _clock(generation))]
-    if not status.is_final:
+    is_under_way = status in _UNDER_WAY
+    if is_under_way:
         body.append(_bar())
+    elif is_watched and not status.is_final:
+        body.append(_WAITING_BAR)
     if status not in {Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.SUBMITTING}:
         body.append(_steps(status))
     if is_unwatched:
@@ -146,10 +150,11 @@ def card(
     if video is not None:
         body.append(_download(video))
     ticking = "" if status.is_final or not is_watched else " data-ticking"
+    typical = typical_seconds if is_under_way else 0
     return (
         f'<section class="k-card" data-generation="{generation.id}" data-status="{status.value}" '
         f'data-tone="{_tone(generation)}" data-elapsed="{elapsed:.1f}" '
-        f'data-typical="{typical_seconds:.1f}"{ticking}>{"".join(body)}</section>'
+        f'data-typical="{typical:.1f}"{ticking}>{"".join(body)}</section>'
     )
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 from worlds import (
     MODEL,
     PROMPT,
+    Mistakes,
     assert_a_video_is_there,
     assert_no_half_files,
     assert_nothing_is_left_running,
@@ -111,16 +112,6 @@ ADDRESSES = [
     "https://nothing.invalid/x.mp4",
     "http://127.0.0.1:1/x.mp4",
 ]
-
-
-class Mistakes(logging.Handler):
-    def __init__(self):
-        super().__init__()
-        self.found = []
-
-    def emit(self, record):
-        if record.exc_info:
-            self.found.append(record.getMessage())
 
 
 @pytest.fixture(autouse=True)

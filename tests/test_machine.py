@@ -27,7 +27,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from test_properties import asking, creating, faults, fetching, searching
-from worlds import MODEL, TOO_LONG_SECONDS, QuickWorld, service_at, until
+from worlds import MODEL, TOO_LONG_SECONDS, Mistakes, QuickWorld, service_at, until
 
 from kling_ui import media
 from kling_ui.history import UNFINISHED, Ledger, LedgerError, Status
@@ -73,18 +73,6 @@ which = st.integers(0, 7)
 
 TALLY = Counter()
 """What all examples did together."""
-
-
-class Mistakes(logging.Handler):
-    """Keeps what the app logs with a traceback: an exception that nobody expected."""
-
-    def __init__(self):
-        super().__init__()
-        self.found = []
-
-    def emit(self, record):
-        if record.exc_info:
-            self.found.append((record.getMessage(), record.exc_info[1]))
 
 
 class AnyOrder(RuleBasedStateMachine):

@@ -4,6 +4,7 @@ Its clock moves by what was asked to be slept, so that a day of searching passes
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -86,6 +87,18 @@ def service_at(
     )
     made.files.prepare()
     return made, caller
+
+
+class Mistakes(logging.Handler):
+    """Keeps what the app logs with a traceback: an exception that nobody expected."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def emit(self, record):
+        if record.exc_info:
+            self.found.append((record.getMessage(), record.exc_info[1]))
 
 
 async def watched(service, generation_id, **more):

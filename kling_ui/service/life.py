@@ -94,6 +94,7 @@ class Life:
         generation = await self.patiently(self._ledger.get, generation_id)
         if generation is None:
             return
+        self._followers.publish(generation)
         if generation.status is Status.SUBMITTING:
             lost = words.perhaps_sent("The app was ended while the request was being sent.")
             generation = await self._commit(generation, status=Status.UNKNOWN, error=lost)

@@ -139,37 +139,30 @@ class Service:
         await asyncio.to_thread(self.files.prepare)
         unfinished = await self._life.patiently(self._ledger.unfinished, origin=self.origin)
         for generation in unfinished:
-            if not self.is_working_on(generation.id):
-                self._start(generation, self._life.run(generation.id))
+            self._go_on(generation)
         return len(unfinished)
 
     async def pick_up(self, generation_id: str) -> None:
-        """Go on with an unfinished generation that rests: look again, or download again."""
-        if self._followers.is_resting(generation_id):
+        """Go on with an unfinished generation that rests: look again, or download again.
+
+        It goes on even if the caller is cancelled.
+        """
+        snapshot = self._followers.snapshot(generation_id)
+        if snapshot is not None and self._followers.is_resting(generation_id):
             # Its next look may be an hour away, and somebody wants to know now.
-            await self._interrupt(generation_id)
+            await asyncio.shield(self._look_again(snapshot))
+            return
         generation = await self.get(generation_id)
         if generation is None or generation.origin != self.origin:
             return
-        if not generation.status.is_final and not self.is_working_on(generation.id):
-            self._start(generation, self._life.run(generation.id))
+        if not generation.status.is_final:
+            self._go_on(generation)
 
     async def forget(self, generation_id: str) -> None:
         """Give up on a request whose answer never came; a person has decided so."""
         generation = await self.get(generation_id)
-        if generation is None or generation.status is not Status.UNKNOWN:
-            return
-        await self._interrupt(generation_id)
-        with contextlib.suppress(LedgerError):
-            await asyncio.to_thread(
-                self._ledger.update,
-                generation_id,
-                only_from=Status.UNKNOWN,
-                status=Status.REJECTED,
-                error=words.forgotten(),
-            )
-        # Found at the last moment, or not written: then it goes on.
-        await self.pick_up(generation_id)
+        if generation is not None and generation.status is Status.UNKNOWN:
+            await asyncio.shield(self._forget(generation))
 
     async def close(self) -> None:
         """End all tasks; the next `resume` picks up what they were doing."""
@@ -178,11 +171,34 @@ class Service:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _look_again(self, generation: Generation) -> None:
+        await self._interrupt(generation.id)
+        # Whatever the row says by now: whoever is interrupted has to be followed by another.
+        self._go_on(generation)
+
+    async def _forget(self, generation: Generation) -> None:
+        await self._interrupt(generation.id)
+        with contextlib.suppress(LedgerError):
+            generation = await asyncio.to_thread(
+                self._ledger.update,
+                generation.id,
+                only_from=Status.UNKNOWN,
+                status=Status.REJECTED,
+                error=words.forgotten(),
+            )
+        if not generation.status.is_final:
+            # Found at the last moment, or not written: then it goes on.
+            self._go_on(generation)
+
     async def _interrupt(self, generation_id: str) -> None:
         task = self._tasks.get(generation_id)
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
+
+    def _go_on(self, generation: Generation) -> None:
+        if not self.is_working_on(generation.id):
+            self._start(generation, self._life.run(generation.id))
 
     def _new(self, model_id: str, payload: Mapping[str, Any], owner: str) -> Generation:
         stamp = self._ledger.stamp()

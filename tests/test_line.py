@@ -12,6 +12,7 @@ from worlds import (
     LOST,
     MODEL,
     PROMPT,
+    REAL_SLEEP_SECONDS,
     assert_a_video_is_there,
     assert_nothing_is_left_running,
     assert_paid_once,
@@ -162,16 +163,39 @@ async def test_a_mistake_of_our_own_is_told_to_those_who_come_later_too(
     assert ledger.get(stopped.id) == stopped
 
 
+class Reluctant(Ledger):
+    """A ledger that can't be read as often as `refusals` says."""
+
+    refusals = 0
+
+    def get(self, generation_id):
+        if self.refusals:
+            self.refusals -= 1
+            raise LedgerError("The ledger can't be used: disk I/O error.")
+        return super().get(generation_id)
+
+
+async def test_looking_again_while_the_ledger_cannot_be_read_drops_nothing(
+    make_service, simulator, ledger_url, world
+):
+    def stay_asleep_where_it_is_long(seconds):
+        world.longest_sleep = 60 if seconds > 30 else REAL_SLEEP_SECONDS
+
+    world.on_sleep = stay_asleep_where_it_is_long
+    ledger = Reluctant(ledger_url)
+    service = make_service(ledger=ledger)
+    simulator.plan(LOST["reset"], Fault(on="logs", kind="late", times=None))
+    resting = (await made(service))[-1]
+    assert resting.status is Status.UNKNOWN
+    simulator.clear()
+    ledger.refusals = 3
+    await service.pick_up(resting.id)
+    assert_a_video_is_there(service, await at_rest(service, resting.id))
+    assert_paid_once(simulator)
+    ledger.close()
+
+
 async def test_a_ledger_that_cannot_be_read_is_waited_for(make_service, simulator, ledger_url):
-    class Reluctant(Ledger):
-        refusals = 0
-
-        def get(self, generation_id):
-            if self.refusals:
-                self.refusals -= 1
-                raise LedgerError("The ledger can't be used: disk I/O error.")
-            return super().get(generation_id)
-
     ledger = Reluctant(ledger_url)
     service = make_service(ledger=ledger)
     simulator.plan(Fault(on="get", kind="status", status=401))

@@ -27,8 +27,6 @@ from kling_ui.history import Ledger, LedgerError
 from kling_ui.service import Status
 from kling_ui.simulator import Fault, Simulator
 
-"""Most of it is Python reading its modules, on a busy machine."""
-
 # -- as many tasks as the account may have
 
 
@@ -94,6 +92,33 @@ async def test_what_waited_in_line_when_the_app_was_killed_is_never_sent_again(
     assert last.error.kind in {"refused", "unknown"}
     assert len(posts(simulator)) == sent
     assert (simulator.accepted, simulator.charges) == (0, 0)
+
+
+async def test_what_waits_in_line_can_be_withdrawn_and_is_never_sent(service, simulator, world):
+    world.longest_sleep = 60
+    simulator.plan(full(429))
+    waiting = await service.submit(MODEL, {"prompt": PROMPT})
+    assert waiting.error.kind == "in_line"
+    await service.forget(waiting.id)
+    withdrawn = await service.get(waiting.id)
+    assert (withdrawn.status, withdrawn.error.kind) == (Status.REJECTED, "withdrawn")
+    assert "Nothing was spent." in withdrawn.error.message
+    assert_nothing_is_left_running(service)
+    assert service._life._waiting == {}
+    simulator.clear()
+    await asyncio.sleep(0.05)
+    assert (len(posts(simulator)), simulator.accepted) == (1, 0)
+
+
+async def test_a_request_that_is_on_its_way_can_not_be_withdrawn(service, simulator):
+    simulator.plan(Fault(on="create", kind="hang", seconds=0.1, after=True))
+    call = asyncio.ensure_future(service.submit(MODEL, {"prompt": PROMPT}))
+    await until(lambda: posts(simulator))
+    [running] = await service.newest("local", limit=5)
+    await service.forget(running.id)
+    lost = await call
+    assert_a_video_is_there(service, await at_rest(service, lost.id))
+    assert_paid_once(simulator)
 
 
 # -- giving up

@@ -84,6 +84,7 @@ class Life:
         self._route = route
         self._pace = pace
         self._world = world
+        self._waiting: dict[str, asyncio.Event] = {}
         self._new_words: set[str] = set()
 
     async def run(self, generation_id: str) -> None:
@@ -157,9 +158,38 @@ class Life:
                 elif isinstance(exc, BusyError):
                     busy_waits += 1
                 self._followers.publish(dataclasses.replace(generation, error=waiting))
-                await self._world.sleep(delay)
+                if await self._is_withdrawn_within(delay, generation.id):
+                    withdrawn = words.withdrawn()
+                    generation = await self._commit(
+                        generation, status=Status.REJECTED, error=withdrawn
+                    )
+                    return generation, was_refused
             else:
                 return await self._adopt(generation, state), was_refused
+
+    def withdraw(self, generation_id: str) -> bool:
+        """Never send what waits to be sent again; tell whether it was not too late for that."""
+        waiting = self._waiting.get(generation_id)
+        if waiting is None:
+            return False
+        waiting.set()
+        return True
+
+    async def _is_withdrawn_within(self, seconds: float, generation_id: str) -> bool:
+        """Wait before the next try; tell whether a person has withdrawn the request meanwhile."""
+        withdrawn = self._waiting[generation_id] = asyncio.Event()
+        waits = [
+            asyncio.ensure_future(self._world.sleep(seconds)),
+            asyncio.ensure_future(withdrawn.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            del self._waiting[generation_id]
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+        return withdrawn.is_set()
 
     async def _reject(self, generation: Generation, error: ClientError) -> Generation:
         refusal = words.rejected(error)

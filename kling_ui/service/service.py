@@ -159,7 +159,11 @@ class Service:
             self._go_on(generation)
 
     async def forget(self, generation_id: str) -> None:
-        """Give up on a request whose answer never came; a person has decided so."""
+        """Give up on a request whose answer never came, or that waits in line to be sent."""
+        if self._life.withdraw(generation_id):
+            async for _ in self.follow(generation_id):
+                pass
+            return
         generation = await self.get(generation_id)
         if generation is not None and generation.status is Status.UNKNOWN:
             await asyncio.shield(self._forget(generation))

@@ -38,6 +38,13 @@ def in_line() -> Trouble:
     )
 
 
+def withdrawn() -> Trouble:
+    """Say that a person has withdrawn a request that had not been accepted yet."""
+    return Trouble(
+        "withdrawn", f"You withdrew this request before Kling had taken it. {_NOTHING_SPENT}"
+    )
+
+
 def forgotten() -> Trouble:
     """Say that a person has given up on a request whose answer never came."""
     return Trouble(

@@ -305,9 +305,7 @@ class _Page:
             stop=gr.Button(visible=is_open and is_watched),
             again=gr.Button(_again_label(generation), visible=is_open and not is_watched),
             reuse=gr.Button(visible=generation.status.is_final),
-            forget=gr.Button(
-                visible=is_open and generation.status is Status.UNKNOWN and not is_watched
-            ),
+            forget=_forget_button(generation, is_open=is_open, is_watched=is_watched),
         )
 
     def _owner(self, visitor: str) -> str:
@@ -327,6 +325,13 @@ def _again_label(generation: Generation) -> str:
     if generation.error is None:
         return "Watch again"
     return "Download again" if generation.status is Status.SAVING else "Look again"
+
+
+def _forget_button(generation: Generation, *, is_open: bool, is_watched: bool) -> gr.Button:
+    if generation.error is not None and generation.error.kind == "in_line":
+        return gr.Button("Don't send it", visible=is_open)
+    is_lost = generation.status is Status.UNKNOWN
+    return gr.Button("Forget it", visible=is_open and is_lost and not is_watched)
 
 
 def _session(request: gr.Request) -> str:

@@ -176,6 +176,8 @@ def _title(generation: Generation) -> str:
         return "Waiting in line to be sent"
     if generation.error is not None and generation.error.kind == "forgotten":
         return "Given up"
+    if generation.error is not None and generation.error.kind == "withdrawn":
+        return "Withdrawn"
     is_ledger = generation.error is not None and generation.error.kind == "ledger"
     if is_ledger and not generation.status.is_final:
         return "Waiting to write this down"

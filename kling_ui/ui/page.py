@@ -91,6 +91,7 @@ class _Page:
                 telling(self._on_load),
                 [visitor],
                 [visitor, *view.outputs],
+                show_progress="hidden",
                 api_visibility="private",
             )
             api.define(self._service)

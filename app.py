@@ -24,7 +24,8 @@ HOME = Path(__file__).resolve().parent
 MAX_THREADS = 600
 """Gradio counts every running event, async ones too, against its thread limit."""
 
-LONGEST_RESUME_SECONDS = 15
+LONGEST_RESUME_SECONDS = 2.0
+"""Gradio gives a server 5 s to start, then starts another one beside it."""
 LONGEST_GOODBYE_SECONDS = 0.5
 
 _log = logging.getLogger("kling_ui")
@@ -106,11 +107,9 @@ def launch(service: Service, settings: Settings) -> None:
     async def lifespan(app: Any) -> AsyncIterator[None]:
         app.state_holder = Sessions()
         app.state_holder.set_blocks(page)
-        resuming = asyncio.create_task(service.resume())
+        resuming = asyncio.create_task(resume(service))
         # Only a ledger in trouble takes longer; the page is there to say so.
         await asyncio.wait({resuming}, timeout=LONGEST_RESUME_SECONDS)
-        if resuming.done() and resuming.result():
-            _log.info("%d unfinished generations go on", resuming.result())
         yield
         resuming.cancel()
         await service.close()
@@ -137,6 +136,17 @@ def launch(service: Service, settings: Settings) -> None:
     page.server.close()
     # Python would look through all that Gradio has built for what to free, for seconds.
     gc.freeze()
+
+
+async def resume(service: Service) -> None:
+    """Pick up what is unfinished, and say so."""
+    try:
+        resumed = await service.resume()
+    except Exception:
+        _log.exception("What is unfinished could not be picked up")
+        raise
+    if resumed:
+        _log.info("%d unfinished generations go on", resumed)
 
 
 def wait_for_the_end() -> None:

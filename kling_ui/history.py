@@ -261,8 +261,10 @@ class Ledger:
             with self._engine.begin() as connection:
                 yield connection
         except sa.exc.DBAPIError as exc:
-            # Only the driver's words: the statement's values hold prompts.
-            raise LedgerError(f"{self._name} can't be used: {exc.orig}.") from exc.orig
+            # Only the driver's words: the statement's values hold prompts. A server's words may
+            # tell its address.
+            said = exc.orig if self._file else type(exc.orig).__name__
+            raise LedgerError(f"{self._name} can't be used: {said}.") from exc.orig
 
 
 def _engine(url: str) -> sa.Engine:
@@ -304,13 +306,31 @@ def _generation(row: RowMapping) -> Generation | None:
     values = dict(row)
     try:
         values["status"] = Status(values["status"])
-        datetime.fromisoformat(values["created_at"])
-        if values["error"] is not None:
-            values["error"] = Trouble(**values["error"])
+        values["error"] = _trouble(values["error"])
+        for name in ("created_at", "updated_at", "finished_at"):
+            _check_moment(values[name], may_be_none=name == "finished_at")
     except (ValueError, TypeError):
         _log.error("The ledger's row %.64s can't be read and is left out.", values["id"])
         return None
+    for name in ("credits_used", "usd_spent"):
+        values[name] = values[name] if isinstance(values[name], int | float) else None
+    values["payload"] = values["payload"] if isinstance(values["payload"], dict) else {}
     return Generation(**values)
+
+
+def _trouble(value: Any) -> Trouble | None:
+    """Return a row's trouble; what can't be read is only words, and no reason to drop a row."""
+    try:
+        return Trouble(**value) if value else None
+    except TypeError:
+        return None
+
+
+def _check_moment(text: Any, *, may_be_none: bool) -> None:
+    if text is None and may_be_none:
+        return
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("a time without a zone")
 
 
 def _json(text: str) -> Any:

@@ -157,6 +157,19 @@ def test_generate_in_the_very_moment_of_a_change_of_task_sends_nothing_else(page
     expect(page.locator("#status")).to_contain_text("Start image (image_url) is required")
 
 
+def test_tasks_chosen_faster_than_they_are_answered_leave_the_last_one(page: Page):
+    write(page, "A boat on a pond")
+    page.evaluate(
+        """tasks => tasks.forEach((task, i) => setTimeout(
+             () => document.querySelector(`#task input[value="${task}"]`).click(), 20 * i))""",
+        [Task.EFFECTS.value, Task.AVATAR.value, Task.IMAGE.value],
+    )
+    page.wait_for_timeout(200)
+    settle(page)
+    press(page)
+    expect(page.locator("#status")).to_contain_text("Start image (image_url) is required")
+
+
 def test_what_was_written_survives_a_switch_and_what_is_not_sent_is_said(page: Page, app: App):
     write(page, "A boat on a pond")
     page.locator("#param-negative_prompt textarea").fill("blur")

@@ -290,9 +290,8 @@ def test_a_file_that_is_no_database_is_a_ledger_error(tmp_path, content):
     [
         "status = 'on the runway'",
         "created_at = 'yesterday'",
-        "error = '[1, 2'",
-        """error = '{"kind": "x", "nothing": 1}'""",
-        "error = '\"text\"'",
+        "created_at = '2026-01-01T00:00:00'",
+        "finished_at = 'soon'",
     ],
 )
 def test_a_row_that_somebody_has_spoilt_hides_no_other(ledger, tmp_path, change, caplog):
@@ -308,12 +307,28 @@ def test_a_row_that_somebody_has_spoilt_hides_no_other(ledger, tmp_path, change,
         ledger.update("b", video=None)
 
 
-def test_a_payload_that_is_no_json_costs_only_itself(ledger, tmp_path):
-    ledger.insert(generation("a"))
+@pytest.mark.parametrize(
+    ("column", "spoilt", "read"),
+    [
+        ("payload", "[" * 100_000, {}),
+        ("payload", "[1, 2]", {}),
+        ("payload", "null", {}),
+        ("error", "[1, 2", None),
+        ("error", '{"kind": "x", "nothing": 1}', None),
+        ("error", '"text"', None),
+        ("usd_spent", "lots", None),
+        ("credits_used", b"\x00", None),
+    ],
+)
+def test_a_column_that_somebody_has_spoilt_costs_only_itself(
+    ledger, tmp_path, column, spoilt, read
+):
+    ledger.insert(generation("a", status=Status.QUEUED, task_id="paid"))
     with sqlite3.connect(tmp_path / "ledger.db") as connection:
-        connection.execute("UPDATE generations SET payload = ?", ["[" * 100_000])
+        connection.execute(f"UPDATE generations SET {column} = ?", [spoilt])
     connection.close()
-    assert ledger.get("a").payload == {}
+    assert getattr(ledger.get("a"), column) == read
+    assert ledger.get("a").task_id == "paid"
 
 
 def test_no_trouble_of_the_ledger_tells_a_prompt(ledger, tmp_path, caplog):

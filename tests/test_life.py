@@ -324,7 +324,7 @@ async def test_a_request_that_never_arrived_is_searched_for_a_day_and_never_sent
     last = await at_rest(service, resting.id)
     assert last.status is Status.UNKNOWN
     assert last.error.kind == "unknown"
-    assert "has not shown this one for a day" in last.error.message
+    assert "goes back one day, does not show this one" in last.error.message
     assert 23 * 3600 < sum(world.slept) <= 24 * 3600
     assert world.slept[:6] == [0, 2, 4, 8, 16, 32]
     assert (len(posts(simulator)), simulator.accepted) == (1, 0)
@@ -334,7 +334,7 @@ async def test_a_request_that_never_arrived_is_searched_for_a_day_and_never_sent
 async def test_after_a_day_a_person_may_look_again(service, simulator):
     simulator.plan(LOST["reset"], Fault(on="logs", kind="late", times=None))
     lost = await at_rest(service, (await made(service))[-1].id)
-    assert "for a day" in lost.error.message
+    assert "goes back one day" in lost.error.message
     simulator.clear()
     await service.pick_up(lost.id)
     assert_a_video_is_there(service, (await watched(service, lost.id))[-1])

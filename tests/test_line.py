@@ -3,8 +3,11 @@
 import asyncio
 import logging
 import signal
+import sqlite3
 import threading
+import time
 import urllib.request
+from contextlib import closing
 
 import pytest
 from crash import App
@@ -19,6 +22,7 @@ from worlds import (
     at_rest,
     made,
     posts,
+    statuses,
     until,
     watched,
 )
@@ -220,6 +224,32 @@ async def test_looking_again_while_the_ledger_cannot_be_read_drops_nothing(
     ledger.close()
 
 
+async def test_a_late_resume_leaves_what_is_just_being_sent_alone(
+    make_service, simulator, ledger_url
+):
+    is_written, may_go_on = threading.Event(), threading.Event()
+
+    class Slow(Ledger):
+        def insert(self, generation):
+            super().insert(generation)
+            is_written.set()
+            may_go_on.wait(5)
+
+    ledger = Slow(ledger_url)
+    service = make_service(ledger=ledger)
+    call = asyncio.ensure_future(made(service))
+    await asyncio.to_thread(is_written.wait, 5)
+    assert await service.resume() == 1
+    assert service._tasks == {}
+    may_go_on.set()
+    snapshots = await call
+    assert "unknown" not in statuses(snapshots)
+    assert_a_video_is_there(service, snapshots[-1])
+    assert_paid_once(simulator)
+    assert service._beginning == set()
+    ledger.close()
+
+
 async def test_a_ledger_that_cannot_be_read_is_waited_for(make_service, simulator, ledger_url):
     ledger = Reluctant(ledger_url)
     service = make_service(ledger=ledger)
@@ -238,7 +268,7 @@ async def test_a_failure_that_is_listed_is_believed_also_where_a_day_has_passed(
     simulator.plan(LOST["reset"], Fault(on="logs", kind="late", times=None))
     first = make_service()
     lost = await at_rest(first, (await made(first, "[fail]"))[-1].id)
-    assert "for a day" in lost.error.message
+    assert "goes back one day" in lost.error.message
     simulator.clear()
     second = make_service()
     await second.resume()
@@ -322,6 +352,37 @@ def test_a_second_app_on_the_same_folder_is_refused_until_the_first_has_died(
         second.wait_until_served()
     finally:
         second.kill()
+
+
+def test_a_ledger_that_cannot_be_read_at_the_start_is_waited_for_by_one_app(tmp_path, films):
+    with Simulator(folder=tmp_path / "provider", seconds=2) as provider:
+        app = App(tmp_path / "data", provider.base_url)
+        app.start()
+        app.wait_until_served()
+        running = app.call("submit", MODEL, PROMPT, {})
+        app.kill()
+        rename_table(app, "generations", "away")
+        app.start()
+        try:
+            app.wait_until_served()
+            time.sleep(6)  # longer than Gradio waits before it starts another server
+            rename_table(app, "away", "generations")
+            for _ in range(60):
+                last = app.call("status", running["id"], 1)
+                if last["status"] == "completed":
+                    break
+                time.sleep(0.5)
+        finally:
+            app.kill()
+        assert last["status"] == "completed"
+        assert app.log.read_text().count("Running on local URL") == 2
+        assert "Traceback" not in app.log.read_text()
+        assert provider.accepted == 1
+
+
+def rename_table(app, old, new):
+    with closing(sqlite3.connect(app.folder / "kling-ui.db")) as ledger, ledger:
+        ledger.execute(f"ALTER TABLE {old} RENAME TO {new}")
 
 
 @pytest.mark.usefixtures("_may_be_interrupted")

@@ -230,9 +230,8 @@ class Life:
             else:
                 is_answered = True
             next_age = self._age(generation) + decisions.look_delay(looks)
-            # After a day one look is enough, but not one that brought no answer.
-            is_enough = is_answered or decisions.is_resting(looks)
-            is_last = is_enough and next_age > decisions.LOOK_FOR_SECONDS
+            # A look that brought no answer is never the last one.
+            is_last = is_answered and next_age > decisions.LOOK_FOR_SECONDS
             is_believed = is_refusal_final or is_last or decisions.is_resting(looks)
             if entry is not None and entry.status == "failed" and is_believed:
                 failure = words.found_as_failed()

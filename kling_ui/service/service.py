@@ -51,6 +51,7 @@ class Service:
         self._ledger = ledger
         self._followers = Followers()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._beginning: set[str] = set()
         self._life = Life(
             client=client,
             ledger=ledger,
@@ -116,7 +117,7 @@ class Service:
 
     def is_working_on(self, generation_id: str) -> bool:
         """Tell whether a generation is being taken on right now, watched or not."""
-        return generation_id in self._tasks
+        return generation_id in self._tasks or generation_id in self._beginning
 
     async def get(self, generation_id: str) -> Generation | None:
         """Return a generation as it is now, or None."""
@@ -219,14 +220,18 @@ class Service:
 
     async def _begin(self, generation: Generation, payload: Mapping[str, Any]) -> Generation:
         """Write a generation down, then send it; one that can't be written is not sent."""
+        # From the row on, a resume that runs late could take it for one of another run.
+        self._beginning.add(generation.id)
         try:
             await asyncio.to_thread(self._ledger.insert, generation)
         except LedgerError as exc:
+            self._beginning.discard(generation.id)
             _log.error("generation %s not recorded, so not sent: %s", generation.id, exc)
             return dataclasses.replace(
                 generation, status=Status.REJECTED, error=words.not_recorded(str(exc))
             )
         self._start(generation, self._life.submit(generation, payload))
+        self._beginning.discard(generation.id)
         return generation
 
     def _start(self, generation: Generation, work: Coroutine[Any, Any, None]) -> None:

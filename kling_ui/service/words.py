@@ -74,12 +74,12 @@ def not_found_yet() -> Trouble:
 
 
 def never_found() -> Trouble:
-    """Say that a request was searched for a day in vain."""
+    """Say that a request is not in the provider's list, which goes back one day."""
     return Trouble(
         "unknown",
-        "The provider's answer never came, and its list of requests has not shown this one for "
-        "a day. Most likely it never arrived and cost nothing: compare with your bill, then "
-        "look again, or make it anew.",
+        "The provider's answer never came, and its list of requests, which goes back one day, "
+        "does not show this one. Whether it cost anything is not known here: compare with your "
+        "bill before you make it anew.",
     )
 
 

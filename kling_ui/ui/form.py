@@ -62,7 +62,9 @@ Chosen = dict[str, Any]
 """What a person has set of the plain values, by parameter: it outlives a change of model."""
 
 
-_CHANGING = Problem("model", "was still changing with the task. Press Generate again.")
+_CHANGING = Problem(
+    "model", "was still changing with the task. Look at it, then press Generate again."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,7 @@
     }
     const bar = $('.k-bar[role]', card);
     if (bar) {
-      const percent = 100 * share(elapsed / typical);
+      const percent = 100 * share(elapsed / (typical || 1));
       bar.firstElementChild.style.width = `${percent.toFixed(1)}%`;
       bar.setAttribute('aria-valuenow', percent.toFixed(0));
     }

@@ -153,7 +153,7 @@ class _Page:
         # comes first, since nothing that stands after a refused event runs.
         form.generate.click(on_refused, form.inputs, [view.status], **QUIET)
         form.generate.click(
-            on_generate,
+            telling(on_generate),
             [visitor, *form.inputs],
             view.outputs,
             validator=lambda _visitor, *raw: [gr.validate(True, ""), *form.validate(*raw)],

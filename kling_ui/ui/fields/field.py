@@ -12,8 +12,17 @@ from kling_ui.catalog import Param
 Dress = dict[Any, dict[str, Any]]
 """How components change: for each its properties with their new values."""
 
-QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-"""How short events run: at once, without a spinner, and not in the API."""
+QUIET: dict[str, Any] = {
+    "queue": False,
+    "show_progress": "hidden",
+    "trigger_mode": "always_last",
+    "api_visibility": "private",
+}
+"""How short events run: at once, without a spinner, and not in the API.
+
+What changes while an answer is awaited is told once more: Gradio would drop it otherwise, and
+the page would show an answer to what stood there before.
+"""
 
 
 def is_anything_there(raw: Sequence[Any]) -> bool:

@@ -139,12 +139,12 @@ def launch(service: Service, settings: Settings) -> None:
 
 
 async def resume(service: Service) -> None:
-    """Pick up what is unfinished, and say so."""
+    """Pick up what is unfinished, and say so; the page is served whatever comes of it."""
     try:
         resumed = await service.resume()
-    except Exception:
-        _log.exception("What is unfinished could not be picked up")
-        raise
+    except Exception:  # noqa: BLE001  logged, and whoever comes can still see what is there
+        _log.exception("What is unfinished could not be picked up: restart the app to try again")
+        return
     if resumed:
         _log.info("%d unfinished generations go on", resumed)
 

@@ -390,9 +390,8 @@ class Life:
     def _notice_word(self, word: str) -> None:
         """Log a status word that is new to us, once: it is read as "still going"."""
         is_plain = _PLAIN_WORD.fullmatch(word) is not None  # anything else might echo a secret
-        if word in decisions.KNOWN_WORDS or word in self._new_words or not is_plain:
-            return
-        if len(self._new_words) == _MOST_NEW_WORDS:
+        is_known = word in decisions.KNOWN_WORDS or word in self._new_words
+        if is_known or not is_plain or len(self._new_words) == _MOST_NEW_WORDS:
             return
         self._new_words.add(word)
         _log.warning("the provider says a status that is new to us: %s", word)

@@ -225,13 +225,14 @@ class Service:
         try:
             await asyncio.to_thread(self._ledger.insert, generation)
         except LedgerError as exc:
-            self._beginning.discard(generation.id)
             _log.error("generation %s not recorded, so not sent: %s", generation.id, exc)
             return dataclasses.replace(
                 generation, status=Status.REJECTED, error=words.not_recorded(str(exc))
             )
-        self._start(generation, self._life.submit(generation, payload))
-        self._beginning.discard(generation.id)
+        else:
+            self._start(generation, self._life.submit(generation, payload))
+        finally:
+            self._beginning.discard(generation.id)
         return generation
 
     def _start(self, generation: Generation, work: Coroutine[Any, Any, None]) -> None:

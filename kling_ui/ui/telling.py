@@ -37,8 +37,8 @@ def telling(handler: Callable[..., Any]) -> Callable[..., Any]:
 def in_words(trouble: LedgerError) -> str:
     """Say what is wrong, what it means for what was paid for, and what to do."""
     return (
-        f"{trouble} Nothing is lost: what runs goes on, and is found under History once the "
-        "data folder is free again (disk full, read-only or locked?)."
+        f"{trouble} Nothing is lost: what runs goes on, and is found under History once that is "
+        "mended (disk full, read-only or locked?)."
     )
 
 

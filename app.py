@@ -15,8 +15,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from kling_ui.client import Client
-from kling_ui.history import LIVE, SIMULATOR, Ledger, LedgerError
-from kling_ui.service import Pace, Service
+from kling_ui.ledger import LIVE, SIMULATOR, Ledger, LedgerError
+from kling_ui.service import PollSettings, Service
 from kling_ui.settings import Settings, SettingsError
 from kling_ui.simulator import Simulator
 
@@ -26,7 +26,7 @@ MAX_THREADS = 600
 
 LONGEST_RESUME_SECONDS = 2.0
 """Gradio gives a server 5 s to start, then starts another one beside it."""
-LONGEST_GOODBYE_SECONDS = 0.5
+SHUTDOWN_GRACE_SECONDS = 0.5
 
 _log = logging.getLogger("kling_ui")
 
@@ -88,7 +88,7 @@ def service_of(settings: Settings, ledger: Ledger, *, base_url: str) -> Service:
         folder=settings.data_dir,
         origin=SIMULATOR if settings.is_simulated else LIVE,
         route=None if settings.route == "auto" else settings.route,
-        pace=Pace(
+        poll_settings=PollSettings(
             poll_seconds=settings.poll_seconds,
             typical_seconds=settings.simulator_seconds if settings.is_simulated else None,
         ),
@@ -132,7 +132,7 @@ def launch(service: Service, settings: Settings) -> None:
     wait_for_the_end()
     # Open pages keep their connections for good: they are cut, and that is no error.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-    page.server.config.timeout_graceful_shutdown = LONGEST_GOODBYE_SECONDS
+    page.server.config.timeout_graceful_shutdown = SHUTDOWN_GRACE_SECONDS
     page.server.close()
     # Python would look through all that Gradio has built for what to free, for seconds.
     gc.freeze()

@@ -15,9 +15,9 @@ import pytest
 
 pytest.register_assert_rewrite("worlds")
 
-from worlds import QuickWorld, service_at
+from worlds import QuickRuntime, service_at
 
-from kling_ui.history import Ledger
+from kling_ui.ledger import Ledger
 from kling_ui.simulator import Simulator, studio
 
 LONGEST_FIRST = ("test_machine", "test_forms", "test_browser", "test_line", "test_crash")
@@ -82,8 +82,8 @@ def simulator(tmp_path, films):
 
 
 @pytest.fixture
-def world():
-    return QuickWorld()
+def runtime():
+    return QuickRuntime()
 
 
 @pytest.fixture
@@ -92,20 +92,20 @@ def ledger_url(tmp_path):
 
 
 @pytest.fixture
-def ledger(ledger_url, world):
-    opened = Ledger(ledger_url, now=world.now)
+def ledger(ledger_url, runtime):
+    opened = Ledger(ledger_url, now=runtime.now)
     opened.open()
     yield opened
     opened.close()
 
 
 @pytest.fixture
-async def make_service(tmp_path, simulator, ledger, world):
+async def make_service(tmp_path, simulator, ledger, runtime):
     """Return a function that makes services over the same data folder; all are closed after."""
     running = []
 
     def make(**more):
-        arguments = {"ledger": ledger, "folder": tmp_path / "data", "world": world, **more}
+        arguments = {"ledger": ledger, "folder": tmp_path / "data", "runtime": runtime, **more}
         service, client = service_at(arguments.pop("base_url", simulator.base_url), **arguments)
         running.append((service, client))
         return service

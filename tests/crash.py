@@ -31,12 +31,12 @@ from typing import Any
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
-from worlds import QuickWorld  # noqa: E402
+from worlds import QuickRuntime  # noqa: E402
 
 from kling_ui import media  # noqa: E402
 from kling_ui.client import Client  # noqa: E402
-from kling_ui.history import UNFINISHED, Generation, Ledger, Status  # noqa: E402
-from kling_ui.service import LIVE, Pace, Service  # noqa: E402
+from kling_ui.ledger import UNFINISHED, Generation, Ledger, Status  # noqa: E402
+from kling_ui.service import LIVE, PollSettings, Service  # noqa: E402
 from kling_ui.simulator import Fault, Simulator, studio  # noqa: E402
 
 MODEL = "kling-video/v1.6/standard/text-to-video"
@@ -137,9 +137,9 @@ async def _live(folder: Path, base_url: str, pipe: Connection) -> None:
         ledger=ledger,
         folder=folder,
         origin=LIVE,
-        pace=Pace(poll_seconds=POLL_SECONDS),
+        poll_settings=PollSettings(poll_seconds=POLL_SECONDS),
         # A day of searching passes in seconds.
-        world=QuickWorld(longest_sleep=POLL_SECONDS).world,
+        runtime=QuickRuntime(longest_sleep=POLL_SECONDS).runtime,
     )
     await service.resume()
     calls = set()

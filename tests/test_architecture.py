@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = {"settings", "catalog", "client", "history", "media", "service", "simulator", "ui"}
+PARTS = {"settings", "catalog", "client", "ledger", "media", "service", "simulator", "ui"}
 MAY_IMPORT = {
     "settings": set(),
     "catalog": set(),
     "media": set(),
     "client": set(),
-    "history": set(),
-    "service": {"catalog", "client", "history", "media"},
+    "ledger": set(),
+    "service": {"catalog", "client", "ledger", "media"},
     "simulator": {"catalog", "media"},
     "ui": {"service", "catalog"},
 }
@@ -26,7 +26,7 @@ MAY_IMPORT = {
 ONLY_IN = {
     "httpx": {"client"},
     "gradio": {"ui", "app"},
-    "sqlalchemy": {"history"},
+    "sqlalchemy": {"ledger"},
     "dotenv": {"settings"},
     "starlette": {"simulator", "app"},
     "uvicorn": {"simulator"},

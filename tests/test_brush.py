@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 
 from kling_ui.ui import brush
 from kling_ui.ui.brush import Painting, motion_brush, read, with_picture
-from kling_ui.ui.look import look
+from kling_ui.ui.theme import look
 
 FLAGS = [
     "--no-sandbox",

@@ -17,25 +17,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_ui.client import (
-    BusyError,
     Client,
     ClientError,
+    ConcurrencyLimitError,
     DownloadError,
-    LineError,
     NotSentError,
+    RateLimitError,
     RefusedError,
     TaskState,
     UnauthorizedError,
     UnavailableError,
-    UncertainError,
+    UnknownOutcomeError,
     parse_retry_after,
 )
 from kling_ui.client import download as download_module
-from kling_ui.client.addresses import CheckedTransport, is_allowed, is_loopback_host
-from kling_ui.client.answer import MAX_WAIT_SECONDS
-from kling_ui.client.complaint import MAX_MESSAGE, MAX_SAID, Complaint
+from kling_ui.client.api_response import MAX_WAIT_SECONDS
 from kling_ui.client.download import Downloader
-from kling_ui.client.state import LogPage
+from kling_ui.client.error_body import MAX_MESSAGE, MAX_SAID, ErrorBody
+from kling_ui.client.public_transport import CheckedTransport, is_allowed, is_loopback_host
+from kling_ui.client.responses import LogPage
 from kling_ui.simulator import Fault, Simulator
 
 KEY = "sk-very-secret-0123456789"
@@ -294,7 +294,7 @@ async def test_where_nobody_listens_nothing_was_sent():
 
 
 async def test_a_full_pool_means_that_nothing_was_sent(monkeypatch):
-    monkeypatch.setattr("kling_ui.client.api._MAX_CONNECTIONS", 1)
+    monkeypatch.setattr("kling_ui.client.client._MAX_CONNECTIONS", 1)
     async with talking_to(HANG, pool_seconds=0.05) as (client, raw):
         first = asyncio.create_task(client.get("t1", route="kling"))
         await raw.arrived.wait()
@@ -352,16 +352,16 @@ async def test_a_closed_client_sends_nothing():
     ],
 )
 async def test_a_post_that_may_have_arrived_is_uncertain(reply):
-    with pytest.raises(UncertainError) as caught:
+    with pytest.raises(UnknownOutcomeError) as caught:
         await create_answered(reply)
     assert "<" not in caught.value.message
     assert len(caught.value.message) <= MAX_MESSAGE
 
 
 async def test_a_post_without_an_answer_in_time_is_uncertain():
-    with pytest.raises(UncertainError, match="did not answer in time"):
+    with pytest.raises(UnknownOutcomeError, match="did not answer in time"):
         await create_answered(HANG, read_seconds=0.05)
-    with pytest.raises(UncertainError, match="did not answer in time"):
+    with pytest.raises(UnknownOutcomeError, match="did not answer in time"):
         await create_answered(HANG, create_seconds=0.05)
 
 
@@ -371,7 +371,7 @@ async def test_an_unforeseen_exception_while_sending_is_uncertain(monkeypatch):
 
     async with talking_to(answer(201, {"id": "t1"})) as (client, _):
         monkeypatch.setattr(client._api, "send", break_down)
-        with pytest.raises(UncertainError) as caught:
+        with pytest.raises(UnknownOutcomeError) as caught:
             await create(client)
     assert KEY not in "".join(traceback.format_exception(caught.value))
 
@@ -403,12 +403,27 @@ async def test_cancelling_a_post_stays_a_cancellation():
         (401, own_error(401, "Unknown key"), UnauthorizedError, "did not accept the API key (401)"),
         (403, own_error(403, "Run out of credits"), UnauthorizedError, "is out of credits (403)"),
         (403, own_error(403, "Forbidden"), UnauthorizedError, "or not allowed to do this (403)"),
-        (429, own_error(429, "Slow down"), BusyError, "busy with this account (429): Slow down"),
-        (429, b"<html>no</html>", BusyError, "busy with this account (429), wait a little"),
+        (
+            429,
+            own_error(429, "Slow down"),
+            RateLimitError,
+            "busy with this account (429): Slow down",
+        ),
+        (429, b"<html>no</html>", RateLimitError, "busy with this account (429), wait a little"),
         (500, own_error(500, "Partner trouble"), RefusedError, "Partner trouble"),
         (503, own_error("503", "Down"), RefusedError, "Down"),
-        (400, own_error(400, "x", meta={"code": 1303}), LineError, "as many tasks as this account"),
-        (500, {"code": 1303, "message": "parallel task over"}, LineError, "parallel task over"),
+        (
+            400,
+            own_error(400, "x", meta={"code": 1303}),
+            ConcurrencyLimitError,
+            "as many tasks as this account",
+        ),
+        (
+            500,
+            {"code": 1303, "message": "parallel task over"},
+            ConcurrencyLimitError,
+            "parallel task over",
+        ),
         (403, own_error(403, "Error 1102: no"), UnauthorizedError, "balance is empty"),
     ],
 )
@@ -439,7 +454,7 @@ async def test_a_refusal_carries_what_support_and_form_need():
 async def test_how_long_to_wait_is_told_in_seconds_whether_number_or_date():
     for value in ["30", "Sun, 01 Mar 2026 12:00:30 GMT"]:
         reply = answer(429, own_error(429), retry_after=value)
-        with pytest.raises(BusyError) as caught:
+        with pytest.raises(RateLimitError) as caught:
             await create_answered(reply, now=lambda: NOW)
         assert caught.value.retry_after_seconds == 30.0
 
@@ -753,7 +768,7 @@ JSON = st.recursive(
 @given(JSON)
 def test_no_json_can_break_the_reading_of_it(body):
     state = TaskState.from_json(body, {})
-    said = Complaint.from_json(body, secret=KEY).message
+    said = ErrorBody.from_json(body, secret=KEY).message
     assert len(said) <= MAX_SAID
     assert len(state.failure.message if state.failure else "") <= MAX_SAID
     said.encode()  # no half emoji is left
@@ -811,7 +826,7 @@ def test_no_json_can_break_the_reading_of_it(body):
     ],
 )  # fmt: skip
 def test_every_form_of_an_error_body_becomes_words(body, message, field):
-    said = Complaint.from_json(body)
+    said = ErrorBody.from_json(body)
     assert (said.message, said.field) == (message, field)
 
 
@@ -829,13 +844,13 @@ def test_every_form_of_an_error_body_becomes_words(body, message, field):
     ],
 )  # fmt: skip
 def test_klings_own_codes_come_with_advice(body, code, advice):
-    said = Complaint.from_json(body)
+    said = ErrorBody.from_json(body)
     assert said.code == code
     assert advice in said.message
 
 
 def test_long_words_are_cut_but_the_advice_stays():
-    said = Complaint.from_json({"code": 1301, "message": "long " * 1000})
+    said = ErrorBody.from_json({"code": 1301, "message": "long " * 1000})
     assert len(said.message) <= MAX_SAID
     assert said.message.endswith("sending the same again won't help.")
 
@@ -1270,17 +1285,17 @@ async def test_a_video_is_made_and_fetched_on_both_routes(simulator, client, tmp
 @pytest.mark.parametrize(
     ("fault", "kind", "is_charged"),
     [
-        (Fault(on="create", kind="reset_before"), UncertainError, False),
-        (Fault(on="create", kind="reset_after"), UncertainError, True),
-        (Fault(on="create", kind="hang", seconds=5, after=True), UncertainError, True),
+        (Fault(on="create", kind="reset_before"), UnknownOutcomeError, False),
+        (Fault(on="create", kind="reset_after"), UnknownOutcomeError, True),
+        (Fault(on="create", kind="hang", seconds=5, after=True), UnknownOutcomeError, True),
         (Fault(on="create", kind="status"), RefusedError, False),
-        (Fault(on="create", kind="status", status=429, retry_after="2"), BusyError, False),
+        (Fault(on="create", kind="status", status=429, retry_after="2"), RateLimitError, False),
         (Fault(on="create", kind="status", status=403), UnauthorizedError, False),
-        (Fault(on="create", kind="html"), UncertainError, False),
-        (Fault(on="create", kind="html", status=504, after=True), UncertainError, True),
-        (Fault(on="create", kind="cut"), UncertainError, True),
-        (Fault(on="create", kind="garbage"), UncertainError, True),
-        (Fault(on="create", kind="no_id"), UncertainError, True),
+        (Fault(on="create", kind="html"), UnknownOutcomeError, False),
+        (Fault(on="create", kind="html", status=504, after=True), UnknownOutcomeError, True),
+        (Fault(on="create", kind="cut"), UnknownOutcomeError, True),
+        (Fault(on="create", kind="garbage"), UnknownOutcomeError, True),
+        (Fault(on="create", kind="no_id"), UnknownOutcomeError, True),
     ],
 )
 async def test_a_lost_post_is_found_in_the_log_by_its_request_id(

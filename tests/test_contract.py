@@ -18,7 +18,7 @@ from itertools import combinations, product
 import av
 import pytest
 from PIL import Image
-from worlds import TOO_LONG_SECONDS, QuickWorld, service_at
+from worlds import TOO_LONG_SECONDS, QuickRuntime, service_at
 
 from kling_ui.catalog import (
     AXES,
@@ -40,7 +40,7 @@ from kling_ui.catalog import (
     Task,
     Text,
 )
-from kling_ui.history import Ledger
+from kling_ui.ledger import Ledger
 from kling_ui.service import Status
 from kling_ui.simulator import Simulator
 from kling_ui.simulator.studio import Studio
@@ -606,8 +606,8 @@ every_parameter = pytest.mark.parametrize(("model", "param"), EVERY_PARAMETER)
 # -- the provider, which renders nothing here, and a service that never asks twice
 
 
-class StillWorld(QuickWorld):
-    """A world in which no time passes, so that whoever waits for a video waits on."""
+class StillRuntime(QuickRuntime):
+    """A runtime in which no time passes, so that whoever waits for a video waits on."""
 
     async def sleep(self, seconds):
         await asyncio.Event().wait()
@@ -637,7 +637,9 @@ def rows(folder):
 
 @pytest.fixture
 async def service(provider, rows, folder):
-    running, client = service_at(provider.base_url, ledger=rows, folder=folder, world=StillWorld())
+    running, client = service_at(
+        provider.base_url, ledger=rows, folder=folder, runtime=StillRuntime()
+    )
     yield running
     await running.close()
     await client.aclose()

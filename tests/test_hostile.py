@@ -27,7 +27,7 @@ from worlds import (
     watched,
 )
 
-from kling_ui.history import SIMULATOR, Generation, Trouble
+from kling_ui.ledger import SIMULATOR, Generation, GenerationError
 from kling_ui.service import Status
 from kling_ui.simulator import Fault
 from kling_ui.ui import gallery, stage
@@ -236,7 +236,7 @@ async def test_an_address_that_is_not_to_be_fetched_keeps_the_video_to_be_had_la
     assert_it_can_be_shown(resting)
     simulator.clear()
     await asyncio.sleep(0.1)  # now it has really ended
-    await service.pick_up(resting.id)
+    await service.resume_one(resting.id)
     assert_a_video_is_there(service, (await watched(service, resting.id))[-1])
     assert_paid_once(simulator)
 
@@ -325,7 +325,7 @@ async def test_what_is_no_whole_film_is_never_called_completed(service, simulato
     assert_no_half_files(service)
     assert_it_can_be_shown(resting)
     simulator.clear()
-    await service.pick_up(resting.id)
+    await service.resume_one(resting.id)
     last = await at_rest(service, resting.id)
     assert_a_video_is_there(service, last)
     assert_paid_once(simulator)
@@ -378,7 +378,7 @@ def test_markup_in_any_text_of_a_generation_stays_text(status):
         status=status,
         created_at="2026-01-01T00:00:00+00:00",
         updated_at="2026-01-01T00:00:00+00:00",
-        error=Trouble(EVIL, EVIL, EVIL),
+        error=GenerationError(EVIL, EVIL, EVIL),
     )
     assert_no_markup_got_in(generation)
 

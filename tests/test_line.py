@@ -27,7 +27,7 @@ from worlds import (
     watched,
 )
 
-from kling_ui.history import Ledger, LedgerError
+from kling_ui.ledger import Ledger, LedgerError
 from kling_ui.service import Status
 from kling_ui.simulator import Fault, Simulator
 
@@ -64,13 +64,13 @@ async def test_at_the_limit_it_waits_in_line_and_is_sent_once_when_the_limit_is_
 
 @in_every_form
 async def test_after_an_hour_in_line_it_is_given_up_and_cost_nothing(
-    service, simulator, world, status
+    service, simulator, runtime, status
 ):
     simulator.plan(full(status))
     last = (await made(service))[-1]
     assert (last.status, last.error.kind) == (Status.REJECTED, "refused")
     assert "Nothing was spent." in last.error.message
-    assert 3500 < sum(world.slept) <= 3600
+    assert 3500 < sum(runtime.slept) <= 3600
     assert (simulator.accepted, simulator.charges) == (0, 0)
     assert_nothing_is_left_running(service)
 
@@ -98,8 +98,8 @@ async def test_what_waited_in_line_when_the_app_was_killed_is_never_sent_again(
     assert (simulator.accepted, simulator.charges) == (0, 0)
 
 
-async def test_what_waits_in_line_can_be_withdrawn_and_is_never_sent(service, simulator, world):
-    world.longest_sleep = 60
+async def test_what_waits_in_line_can_be_withdrawn_and_is_never_sent(service, simulator, runtime):
+    runtime.longest_sleep = 60
     simulator.plan(full(429))
     waiting = await service.submit(MODEL, {"prompt": PROMPT})
     assert waiting.error.kind == "in_line"
@@ -108,7 +108,7 @@ async def test_what_waits_in_line_can_be_withdrawn_and_is_never_sent(service, si
     assert (withdrawn.status, withdrawn.error.kind) == (Status.REJECTED, "withdrawn")
     assert "Nothing was spent." in withdrawn.error.message
     assert_nothing_is_left_running(service)
-    assert service._life._waiting == {}
+    assert service._runner._waiting == {}
     simulator.clear()
     await asyncio.sleep(0.05)
     assert (len(posts(simulator)), simulator.accepted) == (1, 0)
@@ -128,9 +128,9 @@ async def test_a_request_that_is_on_its_way_can_not_be_withdrawn(service, simula
 # -- giving up
 
 
-async def test_forgetting_ends_the_search_for_good(make_service, simulator, world):
+async def test_forgetting_ends_the_search_for_good(make_service, simulator, runtime):
     simulator.plan(Fault(on="create", kind="reset_before"))
-    world.longest_sleep = 0.02
+    runtime.longest_sleep = 0.02
     service = make_service()
     lost = await service.submit(MODEL, {"prompt": PROMPT})
     await until(lambda: asked_for(simulator))
@@ -141,7 +141,7 @@ async def test_forgetting_ends_the_search_for_good(make_service, simulator, worl
     assert_nothing_is_left_running(service)
     asked = len(asked_for(simulator))
     assert await make_service().resume() == 0
-    await service.pick_up(lost.id)
+    await service.resume_one(lost.id)
     await asyncio.sleep(0.1)
     assert len(asked_for(simulator)) == asked
 
@@ -151,7 +151,7 @@ async def test_forgetting_in_the_very_moment_of_looking_again_leaves_nothing_beh
 ):
     simulator.plan(Fault(on="create", kind="reset_before"))
     lost = await at_rest(service, (await made(service))[-1].id)
-    await service.pick_up(lost.id)
+    await service.resume_one(lost.id)
     await service.forget(lost.id)
     assert (await service.get(lost.id)).error.kind == "forgotten"
     assert_nothing_is_left_running(service)
@@ -186,7 +186,7 @@ async def test_a_mistake_of_our_own_is_told_to_those_who_come_later_too(
     service, simulator, ledger, monkeypatch
 ):
     simulator.plan(Fault(on="get", kind="word", word="queued", times=None))
-    monkeypatch.setattr(service._life, "_take_in", None)
+    monkeypatch.setattr(service._runner, "_take_in", None)
     stopped = await at_rest(service, (await made(service))[-1].id)
     assert (stopped.status, stopped.error.kind) == (Status.QUEUED, "internal")
     assert ledger.get(stopped.id) == stopped
@@ -205,12 +205,12 @@ class Reluctant(Ledger):
 
 
 async def test_looking_again_while_the_ledger_cannot_be_read_drops_nothing(
-    make_service, simulator, ledger_url, world
+    make_service, simulator, ledger_url, runtime
 ):
     def stay_asleep_where_it_is_long(seconds):
-        world.longest_sleep = 60 if seconds > 30 else REAL_SLEEP_SECONDS
+        runtime.longest_sleep = 60 if seconds > 30 else REAL_SLEEP_SECONDS
 
-    world.on_sleep = stay_asleep_where_it_is_long
+    runtime.on_sleep = stay_asleep_where_it_is_long
     ledger = Reluctant(ledger_url)
     service = make_service(ledger=ledger)
     simulator.plan(LOST["reset"], Fault(on="logs", kind="late", times=None))
@@ -218,7 +218,7 @@ async def test_looking_again_while_the_ledger_cannot_be_read_drops_nothing(
     assert resting.status is Status.UNKNOWN
     simulator.clear()
     ledger.refusals = 3
-    await service.pick_up(resting.id)
+    await service.resume_one(resting.id)
     assert_a_video_is_there(service, await at_rest(service, resting.id))
     assert_paid_once(simulator)
     ledger.close()
@@ -255,7 +255,7 @@ async def test_a_ledger_that_cannot_be_read_is_waited_for(make_service, simulato
     service = make_service(ledger=ledger)
     simulator.plan(Fault(on="get", kind="status", status=401))
     stopped = (await made(service))[-1]
-    await service.pick_up(stopped.id)
+    await service.resume_one(stopped.id)
     ledger.refusals = 3
     assert_a_video_is_there(service, await at_rest(service, stopped.id))
     assert_paid_once(simulator)

@@ -27,10 +27,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from test_properties import asking, creating, faults, fetching, searching
-from worlds import MODEL, TOO_LONG_SECONDS, Mistakes, QuickWorld, service_at, until
+from worlds import MODEL, TOO_LONG_SECONDS, Mistakes, QuickRuntime, service_at, until
 
 from kling_ui import media
-from kling_ui.history import UNFINISHED, Ledger, LedgerError, Status
+from kling_ui.ledger import UNFINISHED, Ledger, LedgerError, Status
 from kling_ui.simulator import Fault, Simulator
 
 EXAMPLES = os.environ.get("KLING_UI_EXAMPLES", "")
@@ -83,7 +83,7 @@ class AnyOrder(RuleBasedStateMachine):
         TALLY["examples"] += 1
         self.folder = Path(tempfile.mkdtemp(prefix="kling-ui-machine-"))
         self.url = f"sqlite:///{self.folder}/ledger.db"
-        self.world = QuickWorld(longest_sleep=0.001)
+        self.runtime = QuickRuntime(longest_sleep=0.001)
         self.simulator = Simulator(folder=self.folder / "provider", seconds=0.03)
         self.simulator.start()
         self.is_provider_up = True
@@ -102,10 +102,10 @@ class AnyOrder(RuleBasedStateMachine):
     def _start_app(self):
         self.executor = ThreadPoolExecutor()
         self.runner.get_loop().set_default_executor(self.executor)
-        self.ledger = Ledger(self.url, now=self.world.now)
+        self.ledger = Ledger(self.url, now=self.runtime.now)
         self.ledger.open()
         self.service, self.client = service_at(
-            self.simulator.base_url, ledger=self.ledger, folder=self.folder, world=self.world
+            self.simulator.base_url, ledger=self.ledger, folder=self.folder, runtime=self.runtime
         )
 
     def _note_mistake(self, _loop, context):
@@ -162,18 +162,18 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(hours=st.sampled_from([0.6, 2, 25]))
     def let_time_pass(self, hours):
-        self.world.pass_by(hours=hours)
+        self.runtime.pass_by(hours=hours)
 
     @rule(number=which, moment=moments)
-    def pick_up(self, number, moment):
-        self._keep(self.service.pick_up(self._one_of_them(number)))
+    def resume_one(self, number, moment):
+        self._keep(self.service.resume_one(self._one_of_them(number)))
         self._run(asyncio.sleep(moment))
 
     @rule(number=which, is_looked_for=st.booleans(), moment=moments)
     def forget(self, number, is_looked_for, moment):
         lost = self._one_of_them(number, Status.UNKNOWN)
         if is_looked_for:
-            self._keep(self.service.pick_up(lost))
+            self._keep(self.service.resume_one(lost))
         self._keep(self.service.forget(lost))
         self._run(asyncio.sleep(moment))
 
@@ -311,7 +311,7 @@ class AnyOrder(RuleBasedStateMachine):
         self._run(self.service.resume())
         self._run(until(lambda: not self.service._tasks))
         for row in self._rows(*UNFINISHED):
-            self._run(self.service.pick_up(row.id))
+            self._run(self.service.resume_one(row.id))
         self._run(until(lambda: not self.service._tasks))
         tasks = {logged.client_request_id: logged.task for logged in self._log() if logged.task}
         for row in self._rows():

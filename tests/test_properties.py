@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from worlds import QuickWorld, at_rest, made, posts, service_at, watched
+from worlds import QuickRuntime, at_rest, made, posts, service_at, watched
 
 from kling_ui import media
-from kling_ui.history import Ledger
+from kling_ui.ledger import Ledger
 from kling_ui.service import Status
 from kling_ui.simulator import Fault, Simulator
 
@@ -74,20 +74,20 @@ scripts = st.tuples(
 
 @contextmanager
 def a_house():
-    """Make a folder, a world, a ledger and a simulator for one example."""
+    """Make a folder, a runtime, a ledger and a simulator for one example."""
     with tempfile.TemporaryDirectory() as folder:
-        world = QuickWorld(longest_sleep=0.001)
-        ledger = Ledger(f"sqlite:///{folder}/ledger.db", now=world.now)
+        runtime = QuickRuntime(longest_sleep=0.001)
+        ledger = Ledger(f"sqlite:///{folder}/ledger.db", now=runtime.now)
         ledger.open()
         with Simulator(folder=Path(folder) / "provider", seconds=0.01) as simulator:
-            yield Path(folder), world, ledger, simulator
+            yield Path(folder), runtime, ledger, simulator
         ledger.close()
 
 
 @asynccontextmanager
 async def a_run_of_the_app(house):
-    folder, world, ledger, simulator = house
-    service, client = service_at(simulator.base_url, ledger=ledger, folder=folder, world=world)
+    folder, runtime, ledger, simulator = house
+    service, client = service_at(simulator.base_url, ledger=ledger, folder=folder, runtime=runtime)
     try:
         yield service
     finally:
@@ -119,12 +119,12 @@ def test_no_script_of_faults_spends_twice_or_loses_what_was_paid(script):
             last = await at_rest(service, first.id)
             assert_the_promises_hold(service, simulator, last)
             assert ledger.get(first.id) == last
-            assert len(service._followers) == 0
+            assert len(service._broadcaster) == 0
             assert service._tasks == {}
             # What stays open can be taken up again once the trouble is over.
             sent = len(posts(simulator))
             simulator.clear()
-            await service.pick_up(first.id)
+            await service.resume_one(first.id)
             await watched(service, first.id)
             last = await at_rest(service, first.id)
             assert_the_promises_hold(service, simulator, last)

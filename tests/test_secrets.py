@@ -8,7 +8,7 @@ from worlds import KEY as OTHER_KEY
 from worlds import MODEL, at_rest, made, service_at, watched
 
 from kling_ui.client import Client, ClientError
-from kling_ui.history import Ledger
+from kling_ui.ledger import Ledger
 from kling_ui.service import Status
 from kling_ui.settings import Settings
 from kling_ui.simulator import Fault, Simulator
@@ -41,12 +41,12 @@ def logged(caplog):
 
 
 @pytest.fixture
-async def service(tmp_path, strict, world):
+async def service(tmp_path, strict, runtime):
     data = tmp_path / "data"
     data.mkdir()
-    ledger = Ledger(f"sqlite:///{data}/kling-ui.db", now=world.now)
+    ledger = Ledger(f"sqlite:///{data}/kling-ui.db", now=runtime.now)
     ledger.open()
-    made, client = service_at(strict.base_url, ledger=ledger, folder=data, world=world, key=KEY)
+    made, client = service_at(strict.base_url, ledger=ledger, folder=data, runtime=runtime, key=KEY)
     yield made
     await made.close()
     await client.aclose()
@@ -81,7 +81,7 @@ async def test_the_key_stays_where_it_belongs(service, strict, logged, tmp_path,
     strict.plan(*faults)
     snapshots = await made(service)
     snapshots.append(await at_rest(service, snapshots[-1].id))
-    await service.pick_up(snapshots[-1].id)
+    await service.resume_one(snapshots[-1].id)
     snapshots += await watched(service, snapshots[-1].id)
     assert not is_in(repr([dataclasses.asdict(snapshot) for snapshot in snapshots]))
     assert logged.records
@@ -110,9 +110,9 @@ async def test_the_host_of_the_files_never_sees_the_key(service, strict):
     assert not any(KEY in f"{seen.path} {seen.query} {seen.body}" for seen in asked)
 
 
-async def test_a_wrong_key_is_in_no_message(service, strict, tmp_path, world, ledger):
+async def test_a_wrong_key_is_in_no_message(service, strict, tmp_path, runtime, ledger):
     other, client = service_at(
-        strict.base_url, ledger=ledger, folder=tmp_path / "other", world=world, key=OTHER_KEY
+        strict.base_url, ledger=ledger, folder=tmp_path / "other", runtime=runtime, key=OTHER_KEY
     )
     strict.plan(Fault(on="create", kind="status", status=401, message=f"Bad key {OTHER_KEY}"))
     [only] = await made(other)

@@ -25,7 +25,7 @@ from worlds import (
 )
 
 from kling_ui.client import Client
-from kling_ui.history import Ledger
+from kling_ui.ledger import Ledger
 from kling_ui.service import LIVE, SIMULATOR, Generation, Status
 from kling_ui.simulator import Fault
 
@@ -54,10 +54,10 @@ async def end_while(status, make_service, simulator, ledger_url):
 
 @pytest.mark.parametrize("status", list(STAYS))
 async def test_a_restart_goes_on_where_the_app_was_ended(
-    make_service, simulator, ledger_url, world, status
+    make_service, simulator, ledger_url, runtime, status
 ):
     before = await end_while(status, make_service, simulator, ledger_url)
-    ledger = Ledger(ledger_url, now=world.now)
+    ledger = Ledger(ledger_url, now=runtime.now)
     ledger.open()
     assert ledger.get(before.id).status is status
     second = make_service(ledger=ledger)
@@ -102,7 +102,7 @@ async def test_what_is_finished_is_not_picked_up(make_service, ledger, simulator
     service = make_service()
     assert await service.resume() == 0
     for number in range(3):
-        await service.pick_up(str(number))
+        await service.resume_one(str(number))
     assert simulator.seen == []
     assert_nothing_is_left_running(service)
 
@@ -112,7 +112,7 @@ async def test_what_another_provider_made_is_left_alone(make_service, ledger, si
     ledger.insert(real)
     service = make_service(origin=SIMULATOR)
     assert await service.resume() == 0
-    await service.pick_up(real.id)
+    await service.resume_one(real.id)
     assert simulator.seen == []
     assert ledger.get(real.id) == real
     assert await watched(service, real.id) == [real]
@@ -121,8 +121,8 @@ async def test_what_another_provider_made_is_left_alone(make_service, ledger, si
 async def test_picking_up_what_is_under_way_changes_nothing(service, simulator):
     simulator.plan(Fault(on="get", kind="word", word="queued", times=3))
     generation = await service.submit(MODEL, {"prompt": PROMPT})
-    await asyncio.gather(*(service.pick_up(generation.id) for _ in range(3)))
-    await service.pick_up("nothing")
+    await asyncio.gather(*(service.resume_one(generation.id) for _ in range(3)))
+    await service.resume_one("nothing")
     assert len(service._tasks) == 1
     assert_a_video_is_there(service, (await watched(service, generation.id))[-1])
 
@@ -130,7 +130,7 @@ async def test_picking_up_what_is_under_way_changes_nothing(service, simulator):
 async def test_two_pick_ups_at_once_are_one(service, simulator):
     simulator.plan(Fault(on="get", kind="status", status=401))
     stopped = (await made(service))[-1]
-    await asyncio.gather(*(service.pick_up(stopped.id) for _ in range(3)))
+    await asyncio.gather(*(service.resume_one(stopped.id) for _ in range(3)))
     assert len(service._tasks) == 1
     assert_a_video_is_there(service, (await watched(service, stopped.id))[-1])
 
@@ -166,7 +166,7 @@ async def test_what_a_crash_left_half_written_is_removed(make_service):
     assert_no_half_files(service)
 
 
-# -- followers
+# -- broadcaster
 
 
 async def test_many_followers_see_the_same_end(service):
@@ -192,11 +192,11 @@ async def test_stopping_ends_one_watch_and_nothing_else(service, simulator):
     generation = await service.submit(MODEL, {"prompt": PROMPT})
     mine = asyncio.create_task(watched(service, generation.id, watcher="me"))
     yours = asyncio.create_task(watched(service, generation.id, watcher="you"))
-    await until(lambda: len(service._followers) == 2)
+    await until(lambda: len(service._broadcaster) == 2)
     service.stop("me")
     service.stop("nobody")
     assert not (await mine)[-1].status.is_final
-    assert len(service._followers) == 1
+    assert len(service._broadcaster) == 1
     assert service.is_working_on(generation.id)
     simulator.clear()
     assert_a_video_is_there(service, (await yours)[-1])
@@ -208,7 +208,7 @@ async def test_a_page_watches_one_generation_at_a_time(service, simulator):
     first = await service.submit(MODEL, {"prompt": "First"})
     second = await service.submit(MODEL, {"prompt": "Second"})
     old = asyncio.create_task(watched(service, first.id, watcher="page"))
-    await until(lambda: len(service._followers) == 1)
+    await until(lambda: len(service._broadcaster) == 1)
     new = asyncio.create_task(watched(service, second.id, watcher="page"))
     assert not (await old)[-1].status.is_final
     simulator.clear()
@@ -221,11 +221,11 @@ async def test_a_follower_that_goes_away_leaves_nothing_behind(service, simulato
     simulator.plan(Fault(on="get", kind="word", word="queued", times=None))
     generation = await service.submit(MODEL, {"prompt": PROMPT})
     gone = asyncio.create_task(watched(service, generation.id, watcher="page"))
-    await until(lambda: len(service._followers))
+    await until(lambda: len(service._broadcaster))
     gone.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await gone
-    assert len(service._followers) == 0
+    assert len(service._broadcaster) == 0
     assert service.is_working_on(generation.id)
 
 
@@ -279,9 +279,9 @@ async def test_a_request_that_was_never_found_can_be_forgotten(service, simulato
     assert await service.resume() == 0
 
 
-async def test_forgetting_ends_the_search(service, simulator, world):
+async def test_forgetting_ends_the_search(service, simulator, runtime):
     simulator.plan(Fault(on="create", kind="reset_before"))
-    world.longest_sleep = 0.05
+    runtime.longest_sleep = 0.05
     lost = await service.submit(MODEL, {"prompt": PROMPT})
     assert service.is_working_on(lost.id)
     await service.forget(lost.id)
@@ -335,7 +335,7 @@ async def test_what_cannot_be_written_down_is_not_sent(service, simulator, wreck
 
 
 async def test_a_task_id_that_cannot_be_written_yet_is_kept_and_written_later(
-    make_service, simulator, wreck, world, ledger
+    make_service, simulator, wreck, runtime, ledger
 ):
     class LastClient(Client):
         async def create(self, *arguments, **more):
@@ -344,15 +344,15 @@ async def test_a_task_id_that_cannot_be_written_yet_is_kept_and_written_later(
             return state
 
     def mend(_):
-        if len(world.slept) == 3:
-            shown.append(next(iter(service._followers._live.values())).snapshot)
+        if len(runtime.slept) == 3:
+            shown.append(next(iter(service._broadcaster._live.values())).snapshot)
             wreck.bring_back()
 
     shown = []
-    world.on_sleep = mend
+    runtime.on_sleep = mend
     service = make_service(client=LastClient)
     snapshots = await made(service)
-    assert world.slept[:3] == [1.0, 2.0, 4.0]
+    assert runtime.slept[:3] == [1.0, 2.0, 4.0]
     assert (shown[0].status, shown[0].error.kind) == (Status.QUEUED, "ledger")
     assert shown[0].task_id is not None
     assert "nothing is lost while the app runs" in shown[0].error.message
@@ -378,7 +378,7 @@ async def test_a_mistake_of_our_own_leaves_a_generation_open_to_be_picked_up(
     assert not ledger.get(stopped.id).status.is_final
     assert_nothing_is_left_running(service)
     MistakenClient.is_broken = False
-    await service.pick_up(stopped.id)
+    await service.resume_one(stopped.id)
     assert_a_video_is_there(service, (await watched(service, stopped.id))[-1])
     assert_paid_once(simulator)
 
@@ -400,7 +400,7 @@ def a_row(ledger, **values):
 
 
 async def test_a_request_found_at_the_last_moment_is_not_forgotten(
-    simulator, ledger, tmp_path, world
+    simulator, ledger, tmp_path, runtime
 ):
     """Its task id is being written while a person gives it up: the paid task wins."""
     is_writing, may_write = threading.Event(), threading.Event()
@@ -414,7 +414,9 @@ async def test_a_request_found_at_the_last_moment_is_not_forgotten(
 
     ledger.update = hesitant
     simulator.plan(LOST["reset"])
-    service, client = service_at(simulator.base_url, ledger=ledger, folder=tmp_path, world=world)
+    service, client = service_at(
+        simulator.base_url, ledger=ledger, folder=tmp_path, runtime=runtime
+    )
     async with client:
         generation = await service.submit(MODEL, {"prompt": PROMPT})
         assert generation.status is Status.UNKNOWN

@@ -1,4 +1,4 @@
-"""A world in a hurry for the service: sleeps are noted and hardly take any time.
+"""A runtime in a hurry for the service: sleeps are noted and hardly take any time.
 
 Its clock moves by what was asked to be slept, so that a day of searching passes at once.
 """
@@ -13,7 +13,7 @@ import av
 from PIL import Image
 
 from kling_ui.client import Client
-from kling_ui.service import SIMULATOR, Pace, Service, Status, World
+from kling_ui.service import SIMULATOR, PollSettings, Runtime, Service, Status
 from kling_ui.simulator import Fault
 
 MODEL = "kling-video/v1.6/standard/text-to-video"
@@ -36,7 +36,7 @@ TOO_LONG_SECONDS = 20
 
 
 @dataclass
-class QuickWorld:
+class QuickRuntime:
     """Time and luck in a test's hands. `on_sleep` is called with each sleep's seconds."""
 
     chance: float = 0.5
@@ -58,8 +58,8 @@ class QuickWorld:
         await asyncio.sleep(min(seconds, self.longest_sleep))
 
     @property
-    def world(self):
-        return World(sleep=self.sleep, now=self.now, chance=lambda: self.chance)
+    def runtime(self):
+        return Runtime(sleep=self.sleep, now=self.now, chance=lambda: self.chance)
 
 
 def service_at(
@@ -67,7 +67,7 @@ def service_at(
     *,
     ledger,
     folder,
-    world,
+    runtime,
     key=KEY,
     read_seconds=10.0,
     origin=SIMULATOR,
@@ -81,8 +81,8 @@ def service_at(
         ledger=ledger,
         folder=folder,
         origin=origin,
-        pace=Pace(poll_seconds=0.01),
-        world=world.world,
+        poll_settings=PollSettings(poll_seconds=0.01),
+        runtime=runtime.runtime,
         **more,
     )
     made.files.prepare()
@@ -162,9 +162,9 @@ def assert_paid_once(simulator):
 
 
 def assert_nothing_is_left_running(service):
-    assert len(service._followers) == 0
-    assert service._followers._live == {}
-    assert service._followers._by_watcher == {}
+    assert len(service._broadcaster) == 0
+    assert service._broadcaster._live == {}
+    assert service._broadcaster._by_watcher == {}
     assert service._tasks == {}
 
 

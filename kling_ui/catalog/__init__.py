@@ -6,7 +6,7 @@ This package knows neither HTTP nor Gradio.
 
 from typing import Any
 
-from kling_ui.catalog.intake import (
+from kling_ui.catalog.media_input import (
     PictureLimits,
     Taken,
     UnusableMediaError,
@@ -38,7 +38,7 @@ from kling_ui.catalog.params import (
     Text,
     said,
 )
-from kling_ui.catalog.rules import DOUBTED, PAIR_SCENES, Problem
+from kling_ui.catalog.rules import PAIR_SCENES, UNDOCUMENTED, Problem
 
 
 def find_model(model_id: Any) -> Model:
@@ -54,12 +54,12 @@ __all__ = [
     "AXES",
     "AXIS_HELP",
     "CAMERA_PRESETS",
-    "DOUBTED",
     "MAX_ELEMENTS",
     "MAX_PROMPT",
     "MAX_REFERENCES",
     "MODELS",
     "PAIR_SCENES",
+    "UNDOCUMENTED",
     "Camera",
     "CameraMove",
     "Choice",

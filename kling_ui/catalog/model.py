@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from kling_ui.catalog.params import Param
-from kling_ui.catalog.rules import Doubts, Problem, Rule
+from kling_ui.catalog.rules import Problem, Rule, Undocumented
 
 
 class Task(StrEnum):
@@ -36,7 +36,7 @@ class Model:
 
     `typical_seconds` is the wait of the one run printed on the model's page (n = 1), or
     `judged` where none is printed. `in_brief`: one of the twelve models whose documented route
-    is the Kling pair. `doubts`: what Kling's own documentation does not back.
+    is the Kling pair. `undocumented`: what Kling's own documentation does not back.
     """
 
     id: str
@@ -49,7 +49,7 @@ class Model:
     judged: bool = False
     in_brief: bool = False
     rules: tuple[Rule, ...] = ()
-    doubts: Doubts | None = None
+    undocumented: Undocumented | None = None
 
     @property
     def title(self) -> str:
@@ -93,7 +93,7 @@ class Model:
 
     def warnings(self, values: Mapping[str, Any]) -> tuple[Problem, ...]:
         """Return what may be sent but is not backed by Kling's own documentation."""
-        return tuple(self.doubts.about(values_set(self, values))) if self.doubts else ()
+        return tuple(self.undocumented.about(values_set(self, values))) if self.undocumented else ()
 
     def listing(self) -> dict[str, Any]:
         """Describe the model as `/models` lists it."""

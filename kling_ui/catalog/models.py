@@ -3,7 +3,7 @@
 Source: the AI/ML API's model pages. Adding a model is adding a row.
 """
 
-from kling_ui.catalog.intake import PictureLimits
+from kling_ui.catalog.media_input import PictureLimits
 from kling_ui.catalog.model import Model, Task
 from kling_ui.catalog.params import (
     CAMERA_PRESETS,
@@ -22,7 +22,7 @@ from kling_ui.catalog.params import (
     Text,
 )
 from kling_ui.catalog.rules import (
-    Doubts,
+    Undocumented,
     exclude_each_other,
     need_one_of,
     pictures_fit_effect,
@@ -369,16 +369,18 @@ _ROWS = (
     Model("kling-video/v1.6/standard/image-to-video", "1.6", "Standard", Task.IMAGE,
           _IMAGE_SHORT, 122, in_brief=True),
     Model("kling-video/v1.6/pro/image-to-video", "1.6", "Pro", Task.IMAGE, _IMAGE_V1, 186,
-          in_brief=True, rules=_IMAGE_RULES, doubts=Doubts(tail=(5, 10))),
+          in_brief=True, rules=_IMAGE_RULES, undocumented=Undocumented(tail=(5, 10))),
     Model("kling-video/v1/standard/image-to-video", "1", "Standard", Task.IMAGE, _IMAGE_V1, 249,
-          in_brief=True, rules=_IMAGE_RULES, doubts=Doubts(tail=(5,), brush=(5,), camera=(5,))),
+          in_brief=True, rules=_IMAGE_RULES,
+          undocumented=Undocumented(tail=(5,), brush=(5,), camera=(5,))),
     Model("kling-video/v1/pro/image-to-video", "1", "Pro", Task.IMAGE, _IMAGE_V1, 204,
-          in_brief=True, rules=_IMAGE_RULES, doubts=Doubts(tail=(5,), brush=(5,))),
+          in_brief=True, rules=_IMAGE_RULES, undocumented=Undocumented(tail=(5,), brush=(5,))),
     Model("kling-video/v1.5/standard/image-to-video", "1.5", "Standard", Task.IMAGE, _IMAGE_V1,
-          200, judged=True, rules=_IMAGE_RULES, doubts=Doubts()),
+          200, judged=True, rules=_IMAGE_RULES, undocumented=Undocumented()),
     Model("kling-video/v1.5/pro/image-to-video", "1.5", "Pro", Task.IMAGE, _IMAGE_V1, 200,
           judged=True, rules=_IMAGE_RULES,
-          doubts=Doubts(tail=(5, 10), brush=(5,), camera=(5,), simple_camera_only=True)),
+          undocumented=Undocumented(
+              tail=(5, 10), brush=(5,), camera=(5,), simple_camera_only=True)),
     Model("klingai/v2-master-image-to-video", "2", "Master", Task.IMAGE, (*_IMAGE_V2, PROVIDER),
           330, judged=True, in_brief=True, rules=_IMAGE_RULES),
     Model("klingai/v2.1-master-image-to-video", "2.1", "Master", Task.IMAGE,

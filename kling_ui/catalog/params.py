@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from kling_ui.catalog.intake import PictureLimits, check_media
+from kling_ui.catalog.media_input import PictureLimits, check_media
 
 MAX_PROMPT = 2500
 """Characters a prompt may have where a model's page names no limit of its own."""

@@ -1,4 +1,4 @@
-"""What several values mean together: which exclude or need each other, and what Kling doubts.
+"""What several values mean together: which exclude or need each other, and what Kling undocumented.
 
 A rule that is broken blocks; a doubt only warns, since the provider's own schema allows it.
 Source: the provider's model pages, and Kling's capability map behind them.
@@ -79,12 +79,12 @@ def pictures_fit_effect(values: Values) -> Iterator[Problem]:
         yield Problem("image_url", f"holds {given}, but the effect {scene} takes {people}.")
 
 
-DOUBTED = ("tail_image_url", "camera_control", "dynamic_masks", "static_mask")
+UNDOCUMENTED = ("tail_image_url", "camera_control", "dynamic_masks", "static_mask")
 """The parameters that Kling documents for fewer models than the provider takes them for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Doubts:
+class Undocumented:
     """For which seconds Kling itself documents a feature of a model; empty: for none.
 
     `simple_camera_only`: of the camera, only `simple` movements.

@@ -4,37 +4,37 @@ One call is one request (the log is read page by page, a download follows redire
 sent twice here and nothing is decided: that is the service's. This package alone knows httpx.
 """
 
-from kling_ui.client.answer import parse_retry_after
-from kling_ui.client.api import Client, Route
+from kling_ui.client.api_response import parse_retry_after
+from kling_ui.client.client import Client, Route
 from kling_ui.client.errors import (
-    BusyError,
     ClientError,
+    ConcurrencyLimitError,
     DownloadError,
     DownloadReason,
-    LineError,
     NotSentError,
+    RateLimitError,
     RefusedError,
     UnauthorizedError,
     UnavailableError,
-    UncertainError,
+    UnknownOutcomeError,
 )
-from kling_ui.client.state import Failure, LogEntry, TaskState
+from kling_ui.client.responses import Failure, LogEntry, TaskState
 
 __all__ = [
-    "BusyError",
     "Client",
     "ClientError",
+    "ConcurrencyLimitError",
     "DownloadError",
     "DownloadReason",
     "Failure",
-    "LineError",
     "LogEntry",
     "NotSentError",
+    "RateLimitError",
     "RefusedError",
     "Route",
     "TaskState",
     "UnauthorizedError",
     "UnavailableError",
-    "UncertainError",
+    "UnknownOutcomeError",
     "parse_retry_after",
 ]

@@ -16,7 +16,7 @@ from typing import NoReturn, Self
 
 import httpx
 
-from kling_ui.client.answer import parse_retry_after
+from kling_ui.client.api_response import parse_retry_after
 from kling_ui.client.errors import DownloadError, DownloadReason
 
 MAX_REDIRECTS = 5

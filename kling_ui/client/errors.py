@@ -4,9 +4,9 @@ ClientError
 ├── NotSentError          the request surely never arrived
 ├── RefusedError          the provider answered no
 │   ├── UnauthorizedError     the key is wrong, or the account may not
-│   └── BusyError             too many requests at once
-│       └── LineError             too many tasks at once
-├── UncertainError        a POST may have arrived, and money may have been spent
+│   └── RateLimitError             too many requests at once
+│       └── ConcurrencyLimitError             too many tasks at once
+├── UnknownOutcomeError        a POST may have arrived, and money may have been spent
 ├── UnavailableError      a state was asked for and no usable answer came
 └── DownloadError         the file could not be had
 
@@ -79,15 +79,15 @@ class UnauthorizedError(RefusedError):
     """The key is wrong (401), or the account is out of credits or may not do this (403)."""
 
 
-class BusyError(RefusedError):
+class RateLimitError(RefusedError):
     """The provider has too many requests of this account at once (429)."""
 
 
-class LineError(BusyError):
+class ConcurrencyLimitError(RateLimitError):
     """As many tasks as the account may have are running (Kling 1303): it is a matter of waiting."""
 
 
-class UncertainError(ClientError):
+class UnknownOutcomeError(ClientError):
     """A POST may have arrived: whether a task exists, and was paid for, is not known."""
 
 

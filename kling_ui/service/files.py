@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from kling_ui import catalog, media
-from kling_ui.history import Generation
+from kling_ui.ledger import Generation
 
 _POSTER = "poster.jpg"
 

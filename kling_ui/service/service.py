@@ -1,6 +1,6 @@
 """The service that page and API talk to: one asyncio task per unfinished generation.
 
-The tasks belong to the app; followers only watch. What a task does stands in `life`.
+The tasks belong to the app; broadcaster only watch. What a task does stands in `life`.
 """
 
 import asyncio
@@ -15,11 +15,11 @@ from typing import Any
 
 from kling_ui import catalog
 from kling_ui.client import Client, Route
-from kling_ui.history import SIMULATOR, Generation, Ledger, LedgerError, Status
-from kling_ui.service import words
+from kling_ui.ledger import SIMULATOR, Generation, Ledger, LedgerError, Status
+from kling_ui.service import messages
+from kling_ui.service.broadcaster import Broadcaster
 from kling_ui.service.files import Files
-from kling_ui.service.following import Followers
-from kling_ui.service.life import Life, Pace, World
+from kling_ui.service.runner import GenerationRunner, PollSettings, Runtime
 
 _log = logging.getLogger(__name__)
 
@@ -42,24 +42,24 @@ class Service:
         folder: Path,
         origin: str,
         route: Route | None = None,
-        pace: Pace | None = None,
-        world: World | None = None,
+        poll_settings: PollSettings | None = None,
+        runtime: Runtime | None = None,
     ) -> None:
         self.origin = origin
         self.files = Files(folder)
-        self.pace = pace or Pace()
+        self.poll_settings = poll_settings or PollSettings()
         self._ledger = ledger
-        self._followers = Followers()
+        self._broadcaster = Broadcaster()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._beginning: set[str] = set()
-        self._life = Life(
+        self._runner = GenerationRunner(
             client=client,
             ledger=ledger,
             files=self.files,
-            followers=self._followers,
+            broadcaster=self._broadcaster,
             route=route,
-            pace=self.pace,
-            world=world or World(),
+            poll_settings=self.poll_settings,
+            runtime=runtime or Runtime(),
         )
 
     async def submit(
@@ -93,7 +93,7 @@ class Service:
         says why). A `watcher`, one per page, follows one generation at a time: `stop` or its
         next `follow` ends this one. Yields nothing for an unknown id.
         """
-        with self._followers.join(generation_id, watcher) as follower:
+        with self._broadcaster.join(generation_id, watcher) as follower:
             async for snapshot in follower:
                 yield snapshot
             if follower.has_seen_any or follower.is_stopped:
@@ -109,11 +109,11 @@ class Service:
 
     def typical_seconds(self, generation: Generation) -> float:
         """Return how long such a generation usually takes."""
-        return self.pace.typical(generation)
+        return self.poll_settings.typical(generation)
 
     def stop(self, watcher: str) -> None:
         """Stop watching, for one watcher. The generation goes on: nothing can cancel it."""
-        self._followers.stop(watcher)
+        self._broadcaster.stop(watcher)
 
     def is_working_on(self, generation_id: str) -> bool:
         """Tell whether a generation is being taken on right now, watched or not."""
@@ -121,7 +121,7 @@ class Service:
 
     async def get(self, generation_id: str) -> Generation | None:
         """Return a generation as it is now, or None."""
-        snapshot = self._followers.snapshot(generation_id)
+        snapshot = self._broadcaster.snapshot(generation_id)
         return snapshot or await asyncio.to_thread(self._ledger.get, generation_id)
 
     async def newest(
@@ -138,18 +138,18 @@ class Service:
         Waits where the ledger can't be read for now.
         """
         await asyncio.to_thread(self.files.prepare)
-        unfinished = await self._life.patiently(self._ledger.unfinished, origin=self.origin)
+        unfinished = await self._runner.patiently(self._ledger.unfinished, origin=self.origin)
         for generation in unfinished:
             self._go_on(generation)
         return len(unfinished)
 
-    async def pick_up(self, generation_id: str) -> None:
+    async def resume_one(self, generation_id: str) -> None:
         """Go on with an unfinished generation that rests: look again, or download again.
 
         It goes on even if the caller is cancelled.
         """
-        snapshot = self._followers.snapshot(generation_id)
-        if snapshot is not None and self._followers.is_resting(generation_id):
+        snapshot = self._broadcaster.snapshot(generation_id)
+        if snapshot is not None and self._broadcaster.is_resting(generation_id):
             # Its next look may be an hour away, and somebody wants to know now.
             await asyncio.shield(self._look_again(snapshot))
             return
@@ -161,7 +161,7 @@ class Service:
 
     async def forget(self, generation_id: str) -> None:
         """Give up on a request whose answer never came, or that waits in line to be sent."""
-        if self._life.withdraw(generation_id):
+        if self._runner.withdraw(generation_id):
             async for _ in self.follow(generation_id):
                 pass
             return
@@ -189,7 +189,7 @@ class Service:
                 generation.id,
                 only_from=Status.UNKNOWN,
                 status=Status.REJECTED,
-                error=words.forgotten(),
+                error=messages.forgotten(),
             )
         if not generation.status.is_final:
             # Found at the last moment, or not written: then it goes on.
@@ -203,7 +203,7 @@ class Service:
 
     def _go_on(self, generation: Generation) -> None:
         if not self.is_working_on(generation.id):
-            self._start(generation, self._life.run(generation.id))
+            self._start(generation, self._runner.run(generation.id))
 
     def _new(self, model_id: str, payload: Mapping[str, Any], owner: str) -> Generation:
         stamp = self._ledger.stamp()
@@ -227,16 +227,16 @@ class Service:
         except LedgerError as exc:
             _log.error("generation %s not recorded, so not sent: %s", generation.id, exc)
             return dataclasses.replace(
-                generation, status=Status.REJECTED, error=words.not_recorded(str(exc))
+                generation, status=Status.REJECTED, error=messages.not_recorded(str(exc))
             )
         else:
-            self._start(generation, self._life.submit(generation, payload))
+            self._start(generation, self._runner.submit(generation, payload))
         finally:
             self._beginning.discard(generation.id)
         return generation
 
     def _start(self, generation: Generation, work: Coroutine[Any, Any, None]) -> None:
-        self._followers.publish(generation)
+        self._broadcaster.publish(generation)
         task = asyncio.create_task(self._guard(generation.id, work), name=generation.id)
         self._tasks[generation.id] = task
         # One that is canceled before its first step can't clean up after itself.
@@ -251,7 +251,7 @@ class Service:
         if self._tasks.get(generation_id) is task:
             work.close()
             del self._tasks[generation_id]
-            self._followers.end(generation_id)
+            self._broadcaster.end(generation_id)
 
     async def _guard(self, generation_id: str, work: Coroutine[Any, Any, None]) -> None:
         """Let no mistake of ours end a generation: it stays open, and says so."""
@@ -259,12 +259,12 @@ class Service:
             await work
         except Exception:  # noqa: BLE001  a paid task outlives any mistake of ours
             _log.exception("generation %s: left open after an unexpected error", generation_id)
-            last = self._followers.snapshot(generation_id)
+            last = self._broadcaster.snapshot(generation_id)
             if last is not None:
-                self._followers.publish(dataclasses.replace(last, error=words.unexpected()))
+                self._broadcaster.publish(dataclasses.replace(last, error=messages.unexpected()))
             with contextlib.suppress(LedgerError, KeyError):
                 # For those who come later and read the row.
-                trouble = words.unexpected()
+                trouble = messages.unexpected()
                 await asyncio.to_thread(self._ledger.update, generation_id, error=trouble)
         finally:
             self._end(generation_id, asyncio.current_task(), work)

@@ -142,7 +142,7 @@ class Api:
         return JSONResponse({"data": data, "pagination": pagination})
 
     async def nothing(self, request: Request) -> Response:
-        """Answer every other path."""
+        """ApiResponse every other path."""
         raise RefusedError(404, f"Cannot {request.method} {request.url.path}")
 
     def _accepted(self, payload: dict[str, Any]) -> Task:

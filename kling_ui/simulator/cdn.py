@@ -52,7 +52,7 @@ class Cdn:
         return self._spoiled(task, fault)
 
     async def nothing(self, _: Request) -> Response:
-        """Answer every other path."""
+        """ApiResponse every other path."""
         return Response(_DENIED, 404, media_type="application/xml")
 
     def _spoiled(self, task: Task, fault: Fault) -> Response:

@@ -12,8 +12,8 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.catalog import (
-    DOUBTED,
     MODELS,
+    UNDOCUMENTED,
     InvalidValuesError,
     Model,
     Param,
@@ -21,7 +21,7 @@ from kling_ui.catalog import (
     Task,
     find_model,
 )
-from kling_ui.ui import words
+from kling_ui.ui import formatting
 from kling_ui.ui.fields import (
     QUIET,
     Dress,
@@ -151,7 +151,8 @@ class Form:
         except InvalidValuesError as refusal:
             return [gr.validate(False, str(refusal)), *[gr.validate(True, "")] * (len(raw) - 1)]
         messages = {
-            p.field: f"{words.named(filled.model, p.field)} {p.message}" for p in filled.problems
+            p.field: f"{formatting.named(filled.model, p.field)} {p.message}"
+            for p in filled.problems
         }
         first = {field.name: id(field.inputs[0]) for field, _ in self._used_by(filled.model)}
         at = {first[name]: text for name, text in messages.items() if name in first}
@@ -252,7 +253,7 @@ class Form:
 
     def _doubt(self, name: str) -> None:
         """Keep a place for what Kling itself does not document, if a model has such a thing."""
-        if name in DOUBTED:
+        if name in UNDOCUMENTED:
             self._doubts[name] = gr.HTML("", elem_classes=["k-plain", "k-note", "k-doubt"])
 
     # -- the chosen model
@@ -281,7 +282,7 @@ class Form:
             self._on_model, [self._shown_model, self._chosen, *self.inputs], outputs, **QUIET
         )
         for field in self._fields:
-            for control in field.inputs[:2] if field.name in (*DOUBTED, "duration") else ():
+            for control in field.inputs[:2] if field.name in (*UNDOCUMENTED, "duration") else ():
                 control.change(
                     self._on_doubt,
                     [self._shown_model, *self.inputs],
@@ -387,10 +388,13 @@ class Form:
 
     def _estimate(self, model: Model) -> str:
         if self._simulated_seconds is not None:
-            left, right = "Free: simulated", f"takes about {words.about(self._simulated_seconds)}"
+            left, right = (
+                "Free: simulated",
+                f"takes about {formatting.about(self._simulated_seconds)}",
+            )
         else:
             left = "Paid from your AI/ML API balance"
-            right = f"usually about {words.about(model.typical_seconds)}"
+            right = f"usually about {formatting.about(model.typical_seconds)}"
         return f'<div class="k-estimate"><span>{left}</span><span>{right}</span></div>'
 
 

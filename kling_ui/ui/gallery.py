@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kling_ui.catalog import MODELS
 from kling_ui.service import Generation, Status
-from kling_ui.ui import words
+from kling_ui.ui import formatting
 from kling_ui.ui.stage import file_url, model_title
 
 SCRIPT = """
@@ -42,7 +42,7 @@ def _card(generation: Generation, poster: Path | None) -> str:
     effect = str(generation.payload.get("effect_scene", "")).replace("_", " ").capitalize()
     prompt = generation.prompt or effect or "(no prompt)"
     when = datetime.fromisoformat(generation.created_at)
-    cost = words.money(generation) if generation.status is Status.COMPLETED else ""
+    cost = formatting.money(generation) if generation.status is Status.COMPLETED else ""
     if generation.status is Status.FAILED:
         cost = "not charged"
     model = MODELS.get(generation.model)

@@ -22,7 +22,7 @@ class Guard:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer what is closed; hand everything else on."""
+        """ApiResponse what is closed; hand everything else on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

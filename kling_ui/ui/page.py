@@ -13,10 +13,10 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.service import Generation, LedgerError, Service, Status
-from kling_ui.ui import api, gallery, stage
+from kling_ui.ui import gallery, public_api, stage
 from kling_ui.ui.fields import QUIET
 from kling_ui.ui.form import Form
-from kling_ui.ui.telling import in_words, telling
+from kling_ui.ui.ledger_errors import in_words, report_ledger_errors
 
 REFRESH_SECONDS = 3.0
 
@@ -88,13 +88,13 @@ class _Page:
             past = _History(tab=history_tab, listing=listing, clock=clock)
             self._wire_history(past, tabs, view, visitor)
             page.load(
-                telling(self._on_load),
+                report_ledger_errors(self._on_load),
                 [visitor],
                 [visitor, *view.outputs],
                 show_progress="hidden",
                 api_visibility="private",
             )
-            api.define(self._service)
+            public_api.define(self._service)
         return page
 
     def _stage(self) -> _Stage:
@@ -127,7 +127,7 @@ class _Page:
 
     @property
     def _simulated_seconds(self) -> float | None:
-        return self._service.pace.typical_seconds if self._service.is_simulated else None
+        return self._service.poll_settings.typical_seconds if self._service.is_simulated else None
 
     # -- wiring
 
@@ -148,12 +148,12 @@ class _Page:
             generation = await self._service.get(shown)
             return form.recall(generation.payload if generation else {})
 
-        view.reuse.click(telling(on_reuse), [view.shown], form.recalled, **QUIET)
+        view.reuse.click(report_ledger_errors(on_reuse), [view.shown], form.recalled, **QUIET)
         # The validator says at the field what is wrong; this says it where everybody looks. It
         # comes first, since nothing that stands after a refused event runs.
         form.generate.click(on_refused, form.inputs, [view.status], **QUIET)
         form.generate.click(
-            telling(on_generate),
+            report_ledger_errors(on_generate),
             [visitor, *form.inputs],
             view.outputs,
             validator=lambda _visitor, *raw: [gr.validate(True, ""), *form.validate(*raw)],
@@ -162,10 +162,12 @@ class _Page:
             concurrency_limit=None,
             api_visibility="private",
         )
-        view.stop.click(telling(self._on_stop), [view.shown], view.outputs, **QUIET)
-        view.forget.click(telling(self._on_forget), [view.shown], view.outputs, **QUIET)
+        view.stop.click(report_ledger_errors(self._on_stop), [view.shown], view.outputs, **QUIET)
+        view.forget.click(
+            report_ledger_errors(self._on_forget), [view.shown], view.outputs, **QUIET
+        )
         view.again.click(
-            telling(self._on_again),
+            report_ledger_errors(self._on_again),
             [view.shown],
             view.outputs,
             show_progress="hidden",
@@ -179,7 +181,7 @@ class _Page:
         past.clock.tick(self._on_list, [visitor], [past.listing, past.clock], **QUIET)
         past.listing.click(lambda: gr.Tabs(selected="create"), None, [tabs], **QUIET)
         past.listing.click(
-            telling(self._on_open),
+            report_ledger_errors(self._on_open),
             None,
             view.outputs,
             trigger_mode="multiple",
@@ -241,7 +243,7 @@ class _Page:
             yield view
 
     async def _on_again(self, shown: str, request: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
-        await self._service.pick_up(shown)
+        await self._service.resume_one(shown)
         async for view in self._watch(shown, _session(request)):
             yield view
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from kling_ui.catalog import InvalidValuesError, Model, Problem, find_model
 from kling_ui.service import Generation, Status
-from kling_ui.ui import words
+from kling_ui.ui import formatting
 
 _STEPS = (
     (Status.QUEUED, "Queued"),
@@ -82,7 +82,7 @@ def sending_card() -> str:
     """Say that the request is on its way."""
     return (
         '<section class="k-card" data-status="submitting" data-sending>'
-        f"{_head(words.TITLES[Status.SUBMITTING], 'submitting')}{_WAITING_BAR}</section>"
+        f"{_head(formatting.TITLES[Status.SUBMITTING], 'submitting')}{_WAITING_BAR}</section>"
     )
 
 
@@ -90,7 +90,7 @@ def refused_card(model: Model, problems: Iterable[Problem]) -> str:
     """Say which values can't be sent."""
     items = "".join(
         f'<li data-field="{escape(problem.field, quote=True)}"><b>'
-        f"{escape(words.named(model, problem.field))}</b> {escape(problem.message)}</li>"
+        f"{escape(formatting.named(model, problem.field))}</b> {escape(problem.message)}</li>"
         for problem in problems
     )
     return (
@@ -183,7 +183,7 @@ def _title(generation: Generation) -> str:
         return "Waiting to write this down"
     if generation.status is Status.SAVING and generation.error is not None:
         return "Paid, but not fetched yet"
-    return words.TITLES[generation.status]
+    return formatting.TITLES[generation.status]
 
 
 def _head(title: str, word: str, clock: str = "") -> str:
@@ -195,8 +195,8 @@ def _head(title: str, word: str, clock: str = "") -> str:
 
 def _clock(generation: Generation) -> str:
     if generation.status.is_final:
-        return f'<span class="k-clock">took {words.clock(_elapsed(generation))}</span>'
-    return f'<span class="k-clock" data-clock>{words.clock(_elapsed(generation))}</span>'
+        return f'<span class="k-clock">took {formatting.clock(_elapsed(generation))}</span>'
+    return f'<span class="k-clock" data-clock>{formatting.clock(_elapsed(generation))}</span>'
 
 
 def _bar() -> str:
@@ -222,7 +222,7 @@ def _facts(generation: Generation) -> str:
     facts = [f"<span>{escape(model_title(generation.model))}</span>"]
     is_given_up = generation.error is not None and generation.error.kind == "forgotten"
     status = Status.UNKNOWN if is_given_up else generation.status
-    cost = _MONEY.get(status) or words.money(generation)
+    cost = _MONEY.get(status) or formatting.money(generation)
     if cost:
         facts.append(f"<span>{escape(cost)}</span>")
     if generation.task_id:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from kling_ui.catalog.intake import (
+from kling_ui.catalog.media_input import (
     MAX_AUDIO_BYTES,
     MAX_VIDEO_BYTES,
     PictureLimits,

@@ -10,8 +10,8 @@ import gradio as gr
 from kling_ui.catalog import MODELS, InvalidValuesError
 from kling_ui.service import SIMULATOR, Generation, Service
 from kling_ui.ui.form import PROMPT
+from kling_ui.ui.ledger_errors import report_ledger_errors
 from kling_ui.ui.stage import file_url
-from kling_ui.ui.telling import telling
 
 LONGEST_WAIT_SECONDS = 45.0
 """How long one `/status` call may wait: clients cut calls at about a minute."""
@@ -47,7 +47,7 @@ def define(service: Service) -> None:
 
     gr.api(models, api_name="models", concurrency_limit=None)
     for function in (submit, status, generate):
-        gr.api(telling(function), api_name=function.__name__, concurrency_limit=None)
+        gr.api(report_ledger_errors(function), api_name=function.__name__, concurrency_limit=None)
 
 
 async def _submit(service: Service, model: Any, prompt: Any, parameters: Any) -> Generation:

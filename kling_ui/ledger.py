@@ -44,7 +44,7 @@ UNFINISHED = tuple(status for status in Status if not status.is_final)
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class GenerationError:
     """Why a generation is not going well, in words for people.
 
     `kind` is a stable word for programs, `message` says what happened, whether money was
@@ -78,7 +78,7 @@ class Generation:
     video: str | None = None
     credits_used: float | None = None
     usd_spent: float | None = None
-    error: Trouble | None = None
+    error: GenerationError | None = None
 
     @property
     def prompt(self) -> str:
@@ -199,7 +199,7 @@ class Ledger:
         changes["updated_at"] = stamp
         if "status" in changes and Status(changes["status"]).is_final:
             changes["finished_at"] = stamp
-        if isinstance(changes.get("error"), Trouble):
+        if isinstance(changes.get("error"), GenerationError):
             changes["error"] = dataclasses.asdict(changes["error"])
         mine = _GENERATIONS.c.id == generation_id
         with self._my_turn(), self._transaction() as connection:
@@ -318,10 +318,10 @@ def _generation(row: RowMapping) -> Generation | None:
     return Generation(**values)
 
 
-def _trouble(value: Any) -> Trouble | None:
+def _trouble(value: Any) -> GenerationError | None:
     """Return a row's trouble; what can't be read is only words, and no reason to drop a row."""
     try:
-        return Trouble(**value) if value else None
+        return GenerationError(**value) if value else None
     except TypeError:
         return None
 

@@ -15,23 +15,23 @@ from typing import Any, TypeVar
 
 from kling_ui import catalog, media
 from kling_ui.client import (
-    BusyError,
     Client,
     ClientError,
+    ConcurrencyLimitError,
     DownloadError,
-    LineError,
     LogEntry,
     NotSentError,
+    RateLimitError,
     Route,
     TaskState,
     UnauthorizedError,
-    UncertainError,
+    UnknownOutcomeError,
 )
-from kling_ui.history import Generation, Ledger, LedgerError, Status
-from kling_ui.service import decisions, words
-from kling_ui.service.decisions import Meaning
+from kling_ui.ledger import Generation, Ledger, LedgerError, Status
+from kling_ui.service import messages, policy
+from kling_ui.service.broadcaster import Broadcaster
 from kling_ui.service.files import Files
-from kling_ui.service.following import Followers
+from kling_ui.service.policy import Meaning
 
 _log = logging.getLogger(__name__)
 _MOST_NEW_WORDS = 50
@@ -40,7 +40,7 @@ _PLAIN_WORD = re.compile("[a-z]{3,20}([ _-][a-z]{2,20})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class Runtime:
     """Time and luck, handed in so that tests need not wait for them."""
 
     sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep
@@ -49,7 +49,7 @@ class World:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class PollSettings:
     """How often to ask. None means: `poll_seconds` adapts; `typical_seconds` is the model's."""
 
     poll_seconds: float | None = None
@@ -63,8 +63,8 @@ class Pace:
         return model.typical_seconds if model else 180.0
 
 
-class Life:
-    """The steps of a generation between the provider, the ledger, the disk and the followers."""
+class GenerationRunner:
+    """The steps of a generation between the provider, the ledger, the disk and the broadcaster."""
 
     def __init__(
         self,
@@ -72,18 +72,18 @@ class Life:
         client: Client,
         ledger: Ledger,
         files: Files,
-        followers: Followers,
+        broadcaster: Broadcaster,
         route: Route | None,
-        pace: Pace,
-        world: World,
+        poll_settings: PollSettings,
+        runtime: Runtime,
     ) -> None:
         self._client = client
         self._ledger = ledger
         self._files = files
-        self._followers = followers
+        self._broadcaster = broadcaster
         self._route = route
-        self._pace = pace
-        self._world = world
+        self._poll_settings = poll_settings
+        self._runtime = runtime
         self._waiting: dict[str, asyncio.Event] = {}
         self._new_words: set[str] = set()
 
@@ -95,9 +95,9 @@ class Life:
         generation = await self.patiently(self._ledger.get, generation_id)
         if generation is None:
             return
-        self._followers.publish(generation)
+        self._broadcaster.publish(generation)
         if generation.status is Status.SUBMITTING:
-            lost = words.perhaps_sent("The app was ended while the request was being sent.")
+            lost = messages.perhaps_sent("The app was ended while the request was being sent.")
             generation = await self._commit(generation, status=Status.UNKNOWN, error=lost)
         if generation.status is Status.UNKNOWN:
             generation = await self._search(generation, is_refusal_final=False)
@@ -135,31 +135,31 @@ class Life:
                     request_id=generation.id,
                     route=self._route_of(generation),
                 )
-            except UncertainError as exc:
-                lost = words.perhaps_sent(exc.message)
+            except UnknownOutcomeError as exc:
+                lost = messages.perhaps_sent(exc.message)
                 generation = await self._commit(generation, status=Status.UNKNOWN, error=lost)
                 return generation, was_refused
             except ClientError as exc:
                 connection_tries += isinstance(exc, NotSentError)
-                delay = decisions.resend_delay(
+                delay = policy.resend_delay(
                     exc,
                     connection_tries=connection_tries,
                     busy_waits=busy_waits,
-                    chance=self._world.chance(),
+                    chance=self._runtime.chance(),
                     line_seconds=line_seconds,
                 )
                 if delay is None:
                     return await self._reject(generation, exc), was_refused
                 was_refused = was_refused or not isinstance(exc, NotSentError)
-                waiting = words.waiting_to_send(delay, exc)
-                if isinstance(exc, LineError):
+                waiting = messages.waiting_to_send(delay, exc)
+                if isinstance(exc, ConcurrencyLimitError):
                     line_seconds += delay
-                    waiting = words.in_line()
-                elif isinstance(exc, BusyError):
+                    waiting = messages.in_line()
+                elif isinstance(exc, RateLimitError):
                     busy_waits += 1
-                self._followers.publish(dataclasses.replace(generation, error=waiting))
+                self._broadcaster.publish(dataclasses.replace(generation, error=waiting))
                 if await self._is_withdrawn_within(delay, generation.id):
-                    withdrawn = words.withdrawn()
+                    withdrawn = messages.withdrawn()
                     generation = await self._commit(
                         generation, status=Status.REJECTED, error=withdrawn
                     )
@@ -179,7 +179,7 @@ class Life:
         """Wait before the next try; tell whether a person has withdrawn the request meanwhile."""
         withdrawn = self._waiting[generation_id] = asyncio.Event()
         waits = [
-            asyncio.ensure_future(self._world.sleep(seconds)),
+            asyncio.ensure_future(self._runtime.sleep(seconds)),
             asyncio.ensure_future(withdrawn.wait()),
         ]
         try:
@@ -192,7 +192,7 @@ class Life:
         return withdrawn.is_set()
 
     async def _reject(self, generation: Generation, error: ClientError) -> Generation:
-        refusal = words.rejected(error)
+        refusal = messages.rejected(error)
         model = catalog.MODELS.get(generation.model)
         if model is None or refusal.field is None or model.param(refusal.field) is None:
             # The field is guessed from the provider's words: keep it only where it is one.
@@ -218,31 +218,31 @@ class Life:
         """
         looks = 0
         while True:
-            await self._world.sleep(decisions.look_delay(looks))
+            await self._runtime.sleep(policy.look_delay(looks))
             looks += 1
             try:
                 entry = await self._client.find(generation.id)
             except UnauthorizedError as exc:
-                return await self._commit(generation, error=words.locked_out(exc))
+                return await self._commit(generation, error=messages.locked_out(exc))
             except ClientError as exc:
                 _log.info("generation %s: search %d failed: %s", generation.id, looks, exc)
                 entry, is_answered = None, False
             else:
                 is_answered = True
-            next_age = self._age(generation) + decisions.look_delay(looks)
+            next_age = self._age(generation) + policy.look_delay(looks)
             # A look that brought no answer is never the last one.
-            is_last = is_answered and next_age > decisions.LOOK_FOR_SECONDS
-            is_believed = is_refusal_final or is_last or decisions.is_resting(looks)
+            is_last = is_answered and next_age > policy.LOOK_FOR_SECONDS
+            is_believed = is_refusal_final or is_last or policy.is_resting(looks)
             if entry is not None and entry.status == "failed" and is_believed:
-                failure = words.found_as_failed()
+                failure = messages.found_as_failed()
                 return await self._commit(generation, status=Status.REJECTED, error=failure)
             if entry is not None and entry.task_id and entry.status != "failed":
                 return await self._adopt(generation, entry)
             if is_last:
-                return await self._commit(generation, error=words.never_found())
-            if decisions.is_resting(looks):
-                generation = await self._commit(generation, error=words.not_found_yet())
-                self._followers.rest(generation.id)
+                return await self._commit(generation, error=messages.never_found())
+            if policy.is_resting(looks):
+                generation = await self._commit(generation, error=messages.not_found_yet())
+                self._broadcaster.rest(generation.id)
 
     async def _poll(
         self, generation: Generation, *, at_once: bool
@@ -251,17 +251,17 @@ class Life:
         silent_since: datetime | None = None
         delay = 0.0 if at_once else self._poll_delay(generation)
         while True:
-            await self._world.sleep(delay)
+            await self._runtime.sleep(delay)
             delay = self._poll_delay(generation)
             try:
                 state = await self._get(generation)
             except UnauthorizedError as exc:
-                return await self._commit(generation, error=words.locked_out(exc)), None
+                return await self._commit(generation, error=messages.locked_out(exc)), None
             except ClientError as exc:
                 delay = max(delay, exc.retry_after_seconds or 0.0)
                 if silent_since is None:
-                    silent_since = self._world.now()
-                    silence = words.no_news(exc, silent_since)
+                    silent_since = self._runtime.now()
+                    silence = messages.no_news(exc, silent_since)
                     generation = await self._commit(generation, error=silence)
                 continue
             silent_since = None
@@ -271,13 +271,13 @@ class Life:
 
     async def _take_in(self, generation: Generation, state: TaskState) -> Generation:
         """Commit what an answer says, if it says anything new."""
-        outcome = decisions.meaning(state)
+        outcome = policy.meaning(state)
         if outcome is Meaning.FAILED and state.failure is not None:
             # Failed generations are not charged, whatever was announced before.
             return await self._commit(
                 generation,
                 status=Status.FAILED,
-                error=words.failed(state.failure),
+                error=messages.failed(state.failure),
                 credits_used=0.0,
                 usd_spent=0.0,
             )
@@ -285,9 +285,9 @@ class Life:
             status, error = Status.SAVING, None
         else:
             self._notice_word(state.status)
-            status = decisions.status_while_going(state, generation.status)
-            is_late = self._age(generation) > decisions.STILL_RUNNING_AFTER_SECONDS
-            error = words.still_running() if is_late else None
+            status = policy.status_while_going(state, generation.status)
+            is_late = self._age(generation) > policy.STILL_RUNNING_AFTER_SECONDS
+            error = messages.still_running() if is_late else None
             if (status, error) == (generation.status, generation.error):
                 return generation
         return await self._commit(
@@ -302,15 +302,15 @@ class Life:
         """Fetch, verify and move the file into place; only then the row says completed."""
         trouble: Exception | None = None
         has_asked_anew = False
-        for tries in range(decisions.MAX_DOWNLOAD_TRIES):
+        for tries in range(policy.MAX_DOWNLOAD_TRIES):
             if tries:
-                delay = decisions.download_delay(tries, self._world.chance())
-                await self._world.sleep(delay)
+                delay = policy.download_delay(tries, self._runtime.chance())
+                await self._runtime.sleep(delay)
             try:
                 state = state or await self._get(generation)
                 video = await self._fetch(generation, state)
             except UnauthorizedError as exc:
-                await self._commit(generation, error=words.locked_out(exc))
+                await self._commit(generation, error=messages.locked_out(exc))
                 return
             except (ClientError, media.BrokenVideoError, OSError) as exc:
                 trouble = exc
@@ -326,7 +326,7 @@ class Life:
                     # The announced size may be the wrong one; the MP4 itself is verified anyway.
                     state = dataclasses.replace(state, file_size=None)
         _log.warning("generation %s: its file could not be fetched", generation.id)
-        await self._commit(generation, error=words.not_saved(str(trouble)))
+        await self._commit(generation, error=messages.not_saved(str(trouble)))
 
     # -- what the steps share
 
@@ -347,22 +347,22 @@ class Life:
             raise
 
     async def _commit(self, generation: Generation, **changes: Any) -> Generation:
-        """Write changes down, then tell the followers; a ledger in trouble is waited for."""
+        """Write changes down, then tell the broadcaster; a ledger in trouble is waited for."""
         delay = 1.0
         while True:
             try:
                 changed = await self._written(generation.id, changes)
             except LedgerError as exc:
                 _log.error("generation %s: %s Trying again.", generation.id, exc)
-                known = {**changes, "error": words.ledger_trouble(str(exc))}
-                self._followers.publish(dataclasses.replace(generation, **known))
-                await self._world.sleep(delay)
+                known = {**changes, "error": messages.ledger_trouble(str(exc))}
+                self._broadcaster.publish(dataclasses.replace(generation, **known))
+                await self._runtime.sleep(delay)
                 delay = min(2 * delay, 30.0)
                 continue
             if changed.status is not generation.status:
                 age = self._age(generation)
                 _log.info("generation %s: %s after %.1f s", changed.id, changed.status, age)
-            self._followers.publish(changed)
+            self._broadcaster.publish(changed)
             return changed
 
     async def patiently(self, read: Callable[..., T], *arguments: Any, **more: Any) -> T:
@@ -373,7 +373,7 @@ class Life:
                 return await asyncio.to_thread(read, *arguments, **more)
             except LedgerError as exc:
                 _log.error("%s Trying again.", exc)
-                await self._world.sleep(delay)
+                await self._runtime.sleep(delay)
                 delay = min(2 * delay, 30.0)
 
     async def _written(self, generation_id: str, changes: dict[str, Any]) -> Generation:
@@ -390,7 +390,7 @@ class Life:
     def _notice_word(self, word: str) -> None:
         """Log a status word that is new to us, once: it is read as "still going"."""
         is_plain = _PLAIN_WORD.fullmatch(word) is not None  # anything else might echo a secret
-        is_known = word in decisions.KNOWN_WORDS or word in self._new_words
+        is_known = word in policy.KNOWN_WORDS or word in self._new_words
         if is_known or not is_plain or len(self._new_words) == _MOST_NEW_WORDS:
             return
         self._new_words.add(word)
@@ -403,17 +403,17 @@ class Life:
         return "kling" if model is not None and model.in_brief else "universal"
 
     def _poll_delay(self, generation: Generation) -> float:
-        if self._pace.poll_seconds is not None:
-            return self._pace.poll_seconds
-        return decisions.poll_delay(
+        if self._poll_settings.poll_seconds is not None:
+            return self._poll_settings.poll_seconds
+        return policy.poll_delay(
             elapsed_seconds=self._age(generation),
-            typical_seconds=self._pace.typical(generation),
-            chance=self._world.chance(),
+            typical_seconds=self._poll_settings.typical(generation),
+            chance=self._runtime.chance(),
         )
 
     def _age(self, generation: Generation) -> float:
         created = datetime.fromisoformat(generation.created_at)
-        return (self._world.now() - created).total_seconds()
+        return (self._runtime.now() - created).total_seconds()
 
 
 def _known(new: float | None, old: float | None) -> float | None:

@@ -3,18 +3,18 @@
 import pytest
 
 from kling_ui.client import (
-    BusyError,
+    ConcurrencyLimitError,
     Failure,
-    LineError,
     NotSentError,
+    RateLimitError,
     RefusedError,
     TaskState,
     UnauthorizedError,
     UnavailableError,
-    UncertainError,
+    UnknownOutcomeError,
 )
-from kling_ui.history import Status
-from kling_ui.service.decisions import (
+from kling_ui.ledger import Status
+from kling_ui.service.policy import (
     LOOK_FOR_SECONDS,
     Meaning,
     download_delay,
@@ -30,7 +30,7 @@ URL = "https://files.example/video.mp4"
 
 
 def busy(retry_after):
-    return BusyError("Busy.", status_code=429, retry_after_seconds=retry_after)
+    return RateLimitError("Busy.", status_code=429, retry_after_seconds=retry_after)
 
 
 # -- the POST
@@ -51,8 +51,8 @@ def busy(retry_after):
         (busy(60.1), 0, 0, None),
         (busy(86_400.0), 0, 0, None),
         (busy(None), 0, 0, None),
-        (UncertainError("Lost.", retry_after_seconds=1), 0, 0, None),
-        (UncertainError("Lost."), 0, 0, None),
+        (UnknownOutcomeError("Lost.", retry_after_seconds=1), 0, 0, None),
+        (UnknownOutcomeError("Lost."), 0, 0, None),
         (RefusedError("No.", status_code=400, retry_after_seconds=1), 0, 0, None),
         (RefusedError("No.", status_code=503, retry_after_seconds=1), 0, 0, None),
         (UnauthorizedError("No.", status_code=401, retry_after_seconds=1), 0, 0, None),
@@ -91,7 +91,7 @@ def test_a_new_connection_is_tried_after_anything_up_to_the_whole_wait(chance, s
 def test_where_too_many_tasks_run_it_waits_in_line_for_up_to_an_hour(
     line_seconds, retry_after, chance, seconds
 ):
-    error = LineError("Too many.", status_code=429, retry_after_seconds=retry_after)
+    error = ConcurrencyLimitError("Too many.", status_code=429, retry_after_seconds=retry_after)
     delay = resend_delay(
         error, connection_tries=0, busy_waits=99, chance=chance, line_seconds=line_seconds
     )

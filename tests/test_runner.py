@@ -24,7 +24,7 @@ from worlds import (
 
 from kling_ui import media
 from kling_ui.catalog import InvalidValuesError
-from kling_ui.service import Pace, Status
+from kling_ui.service import PollSettings, Status
 from kling_ui.simulator import Fault, Simulator
 
 PATHS = {
@@ -103,21 +103,21 @@ async def test_several_generations_live_side_by_side(service, simulator):
     assert simulator.charges == len(posts(simulator)) == 4
 
 
-async def test_a_generation_that_takes_long_says_so_and_goes_on(service, simulator, world):
+async def test_a_generation_that_takes_long_says_so_and_goes_on(service, simulator, runtime):
     simulator.plan(Fault(on="get", kind="word", word="generating", times=3))
-    world.on_sleep = lambda _: world.pass_by(minutes=11)
+    runtime.on_sleep = lambda _: runtime.pass_by(minutes=11)
     snapshots = await made(service)
     assert troubles(snapshots) == ["still_running"]
     assert_a_video_is_there(service, snapshots[-1])
 
 
-async def test_polls_follow_the_usual_time_where_no_pace_is_set(make_service, simulator, world):
+async def test_polls_follow_the_usual_time_where_no_pace_is_set(make_service, simulator, runtime):
     service = make_service()
-    service._life._pace = Pace()
+    service._runner._poll_settings = PollSettings()
     assert (await made(service))[-1].status is Status.COMPLETED
     # 186 s are usual: 8 % of that at first, and never more than 15 s.
-    assert world.slept[0] == pytest.approx(14.88)
-    assert all(0.3 <= seconds <= 15 for seconds in world.slept)
+    assert runtime.slept[0] == pytest.approx(14.88)
+    assert all(0.3 <= seconds <= 15 for seconds in runtime.slept)
 
 
 # -- a POST that was refused
@@ -158,26 +158,26 @@ async def test_a_refusal_in_the_providers_words_is_final(service, simulator, sta
 
 @pytest.mark.parametrize("retry_after", ["2", "60"])
 async def test_a_short_wait_that_the_provider_asks_for_is_waited(
-    service, simulator, world, retry_after
+    service, simulator, runtime, retry_after
 ):
     simulator.plan(Fault(on="create", kind="status", status=429, retry_after=retry_after, times=2))
     snapshots = await made(service)
     assert_a_video_is_there(service, snapshots[-1])
-    assert world.slept[:2] == [float(retry_after)] * 2
+    assert runtime.slept[:2] == [float(retry_after)] * 2
     assert (simulator.accepted, simulator.charges, len(posts(simulator))) == (1, 1, 3)
     assert len({post.headers["x-client-request-id"] for post in posts(simulator)}) == 1
 
 
-async def test_a_wait_is_shown_while_it_lasts(service, simulator, world):
+async def test_a_wait_is_shown_while_it_lasts(service, simulator, runtime):
     simulator.plan(Fault(on="create", kind="status", status=429, retry_after="7"))
     shown = []
 
     def look(seconds):
         if seconds == 7:
-            [live] = service._followers._live.values()
+            [live] = service._broadcaster._live.values()
             shown.append(live.snapshot)
 
-    world.on_sleep = look
+    runtime.on_sleep = look
     last = (await made(service))[-1]
     assert [(each.status, each.error.kind) for each in shown] == [(Status.SUBMITTING, "waiting")]
     assert "Trying again in 7 s. Nothing was spent." in shown[0].error.message
@@ -185,11 +185,13 @@ async def test_a_wait_is_shown_while_it_lasts(service, simulator, world):
 
 
 @pytest.mark.parametrize("retry_after", [None, "61", "3600", "soon"])
-async def test_a_long_or_unsaid_wait_is_left_to_the_person(service, simulator, world, retry_after):
+async def test_a_long_or_unsaid_wait_is_left_to_the_person(
+    service, simulator, runtime, retry_after
+):
     simulator.plan(Fault(on="create", kind="status", status=429, retry_after=retry_after))
     [only] = await made(service)
     assert (only.status, only.error.kind) == (Status.REJECTED, "refused")
-    assert (simulator.accepted, len(posts(simulator)), world.slept) == (0, 1, [])
+    assert (simulator.accepted, len(posts(simulator)), runtime.slept) == (0, 1, [])
 
 
 async def test_a_provider_that_stays_busy_is_asked_three_times(service, simulator):
@@ -203,7 +205,7 @@ FULL = Fault(on="create", kind="status", status=429, message="1303 too many para
 
 
 async def test_where_too_many_tasks_run_it_waits_in_line_and_is_sent_once(
-    service, simulator, world
+    service, simulator, runtime
 ):
     simulator.plan(replace(FULL, times=8))
     snapshots = await made(service)
@@ -211,15 +213,15 @@ async def test_where_too_many_tasks_run_it_waits_in_line_and_is_sent_once(
     assert "waits in line" in snapshots[0].error.message
     assert "Nothing was spent." in snapshots[0].error.message
     assert_a_video_is_there(service, snapshots[-1])
-    assert all(4 <= seconds <= 36 for seconds in world.slept[:8])
+    assert all(4 <= seconds <= 36 for seconds in runtime.slept[:8])
     assert (simulator.accepted, simulator.charges, len(posts(simulator))) == (1, 1, 9)
 
 
-async def test_nobody_waits_in_line_for_more_than_an_hour(service, simulator, world):
+async def test_nobody_waits_in_line_for_more_than_an_hour(service, simulator, runtime):
     simulator.plan(replace(FULL, times=None))
     last = (await made(service))[-1]
     assert (last.status, last.error.kind) == (Status.REJECTED, "refused")
-    assert 3500 < sum(world.slept) <= 3600
+    assert 3500 < sum(runtime.slept) <= 3600
     assert simulator.accepted == 0
 
 
@@ -230,29 +232,29 @@ async def test_an_answer_lost_after_waiting_in_line_is_looked_up(service, simula
 
 
 async def test_without_a_connection_it_is_tried_three_times_and_costs_nothing(
-    make_service, simulator, world
+    make_service, simulator, runtime
 ):
     service = make_service()
     simulator.stop()
     [only] = await made(service)
     assert (only.status, only.error.kind) == (Status.REJECTED, "not_sent")
     assert "Nothing was spent." in only.error.message
-    assert world.slept == [1.0, 2.0]
+    assert runtime.slept == [1.0, 2.0]
     assert simulator.seen == []
     assert_nothing_is_left_running(service)
 
 
 async def test_a_provider_that_comes_back_in_time_gets_the_request_once(
-    make_service, simulator, world
+    make_service, simulator, runtime
 ):
     service = make_service()
     simulator.stop()
 
     def come_back(_):
-        world.on_sleep = lambda _: None
+        runtime.on_sleep = lambda _: None
         simulator.start()
 
-    world.on_sleep = come_back
+    runtime.on_sleep = come_back
     assert_a_video_is_there(service, (await made(service))[-1])
     assert_paid_once(simulator)
 
@@ -305,16 +307,16 @@ async def test_a_lost_answer_is_found_by_another_run_of_the_app(
     ],
     ids=lambda fault: f"{fault.kind} {fault.status or ''}",
 )
-async def test_a_log_in_trouble_or_late_is_asked_again(service, simulator, world, fault):
+async def test_a_log_in_trouble_or_late_is_asked_again(service, simulator, runtime, fault):
     simulator.plan(LOST["reset"], fault)
     snapshots = await made(service)
     assert_a_video_is_there(service, snapshots[-1])
-    assert world.slept[: fault.times + 1] == [0, 2, 4, 8][: fault.times + 1]
+    assert runtime.slept[: fault.times + 1] == [0, 2, 4, 8][: fault.times + 1]
     assert_paid_once(simulator)
 
 
 async def test_a_request_that_never_arrived_is_searched_for_a_day_and_never_sent_again(
-    service, simulator, world
+    service, simulator, runtime
 ):
     simulator.plan(Fault(on="create", kind="reset_before"))
     snapshots = await made(service)
@@ -325,8 +327,8 @@ async def test_a_request_that_never_arrived_is_searched_for_a_day_and_never_sent
     assert last.status is Status.UNKNOWN
     assert last.error.kind == "unknown"
     assert "goes back one day, does not show this one" in last.error.message
-    assert 23 * 3600 < sum(world.slept) <= 24 * 3600
-    assert world.slept[:6] == [0, 2, 4, 8, 16, 32]
+    assert 23 * 3600 < sum(runtime.slept) <= 24 * 3600
+    assert runtime.slept[:6] == [0, 2, 4, 8, 16, 32]
     assert (len(posts(simulator)), simulator.accepted) == (1, 0)
     assert_nothing_is_left_running(service)
 
@@ -336,13 +338,13 @@ async def test_after_a_day_a_person_may_look_again(service, simulator):
     lost = await at_rest(service, (await made(service))[-1].id)
     assert "goes back one day" in lost.error.message
     simulator.clear()
-    await service.pick_up(lost.id)
+    await service.resume_one(lost.id)
     assert_a_video_is_there(service, (await watched(service, lost.id))[-1])
     assert_paid_once(simulator)
 
 
 async def test_a_search_that_rests_lets_followers_go_and_tells_those_who_come_back(
-    service, simulator, world
+    service, simulator, runtime
 ):
     simulator.plan(LOST["reset"], Fault(on="logs", kind="late", times=8))
     resting = (await made(service))[-1]
@@ -352,17 +354,17 @@ async def test_a_search_that_rests_lets_followers_go_and_tells_those_who_come_ba
     assert_paid_once(simulator)
 
 
-async def test_looking_again_does_not_wait_for_the_next_look(service, simulator, world):
+async def test_looking_again_does_not_wait_for_the_next_look(service, simulator, runtime):
     def stay_asleep_where_it_is_long(seconds):
-        world.longest_sleep = 60 if seconds > 20 else REAL_SLEEP_SECONDS
+        runtime.longest_sleep = 60 if seconds > 20 else REAL_SLEEP_SECONDS
 
-    world.on_sleep = stay_asleep_where_it_is_long
+    runtime.on_sleep = stay_asleep_where_it_is_long
     simulator.plan(LOST["reset"], Fault(on="logs", kind="late", times=None))
     resting = (await made(service))[-1]
     assert resting.status is Status.UNKNOWN
     assert service.is_working_on(resting.id)
     simulator.clear()
-    await service.pick_up(resting.id)
+    await service.resume_one(resting.id)
     assert_a_video_is_there(service, (await watched(service, resting.id))[-1])
     assert_paid_once(simulator)
     assert_nothing_is_left_running(service)
@@ -400,7 +402,7 @@ async def test_a_key_refused_while_searching_leaves_the_generation_open(service,
     simulator.plan(LOST["reset"], Fault(on="logs", kind="status", status=401))
     lost = (await made(service))[-1]
     assert (lost.status, lost.error.kind) == (Status.UNKNOWN, "unauthorized")
-    await service.pick_up(lost.id)
+    await service.resume_one(lost.id)
     assert_a_video_is_there(service, (await watched(service, lost.id))[-1])
     assert_paid_once(simulator)
 
@@ -452,10 +454,10 @@ async def test_news_clear_the_word_of_no_news(service, simulator):
     assert kinds == [None, "no_news", None, "no_news", None]
 
 
-async def test_the_provider_is_asked_no_earlier_than_it_wants(service, simulator, world):
+async def test_the_provider_is_asked_no_earlier_than_it_wants(service, simulator, runtime):
     simulator.plan(Fault(on="get", kind="status", status=429, retry_after="90"))
     assert (await made(service))[-1].status is Status.COMPLETED
-    assert 90 in world.slept
+    assert 90 in runtime.slept
 
 
 @pytest.mark.parametrize("word", ["waiting", "active", "on the runway", "COMPLETED", ""])
@@ -479,7 +481,7 @@ async def test_a_refused_key_stops_the_watching_not_the_generation(service, simu
     assert (stopped.status, stopped.error.kind) == (Status.QUEUED, "unauthorized")
     assert "The generation goes on at the provider and stays yours." in stopped.error.message
     assert_nothing_is_left_running(service)
-    await service.pick_up(stopped.id)
+    await service.resume_one(stopped.id)
     assert_a_video_is_there(service, (await watched(service, stopped.id))[-1])
     assert_paid_once(simulator)
 
@@ -584,7 +586,7 @@ async def test_a_download_that_never_works_leaves_the_paid_video_to_be_fetched_l
     # By its path: a page of another test may knock at a port that was its app's before.
     assert 1 <= sum(seen.path.startswith("/files/") for seen in simulator.seen) <= 4
     simulator.clear()
-    await service.pick_up(waiting.id)
+    await service.resume_one(waiting.id)
     assert_a_video_is_there(service, (await watched(service, waiting.id))[-1])
     assert_paid_once(simulator)
 
@@ -616,7 +618,7 @@ async def test_a_key_refused_while_a_fresh_link_is_asked_for_leaves_it_open(serv
         if snapshot.status is Status.SAVING and snapshot.error is None:
             simulator.plan(Fault(on="get", kind="status", status=401))
     assert (snapshot.status, snapshot.error.kind) == (Status.SAVING, "unauthorized")
-    await service.pick_up(snapshot.id)
+    await service.resume_one(snapshot.id)
     assert_a_video_is_there(service, (await watched(service, snapshot.id))[-1])
 
 
@@ -627,7 +629,7 @@ async def test_a_data_folder_in_trouble_leaves_the_video_to_be_fetched_later(ser
     assert (waiting.status, waiting.error.kind) == (Status.SAVING, "not_saved")
     assert_no_half_files(service)
     service.files.videos.unlink()
-    await service.pick_up(waiting.id)
+    await service.resume_one(waiting.id)
     assert_a_video_is_there(service, (await watched(service, waiting.id))[-1])
 
 

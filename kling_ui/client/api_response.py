@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, Self
 
-from kling_ui.client.complaint import Complaint, looks_like_html, parse_json
-from kling_ui.client.state import identifier
+from kling_ui.client.error_body import ErrorBody, looks_like_html, parse_json
+from kling_ui.client.responses import identifier
 
 MAX_WAIT_SECONDS = 86_400.0
 """The longest wait that `parse_retry_after` returns: a day."""
@@ -18,17 +18,17 @@ _PROVIDERS_OWN_KEYS = frozenset({"path", "requestId", "statusCode", "timestamp"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ApiResponse:
     """What came back: `body` is the JSON value (None unless `kind` is "json").
 
-    `complaint` is what the body says if read as an error.
+    `error_body` is what the body says if read as an error.
     """
 
     status_code: int
     headers: Mapping[str, str]
     kind: Literal["json", "html", "text", "empty"]
     body: Any = field(default=None, repr=False)
-    complaint: Complaint = field(default_factory=Complaint)
+    error_body: ErrorBody = field(default_factory=ErrorBody)
 
     @classmethod
     def from_http(
@@ -44,10 +44,10 @@ class Answer:
         try:
             body = parse_json(content)
         except ValueError:
-            said = Complaint.from_json(text, secret=secret)
-            return cls(status_code=status_code, headers=heads, kind="text", complaint=said)
-        said = Complaint.from_json(body, secret=secret)
-        return cls(status_code=status_code, headers=heads, kind="json", body=body, complaint=said)
+            said = ErrorBody.from_json(text, secret=secret)
+            return cls(status_code=status_code, headers=heads, kind="text", error_body=said)
+        said = ErrorBody.from_json(body, secret=secret)
+        return cls(status_code=status_code, headers=heads, kind="json", body=body, error_body=said)
 
     @property
     def is_success(self) -> bool:
@@ -71,12 +71,12 @@ class Answer:
             return f"a gateway answered with an HTML page ({self.status_code})"
         if self.kind == "empty":
             return "the answer was empty"
-        return self.complaint.message or "the answer gave no reason"
+        return self.error_body.message or "the answer gave no reason"
 
     @property
     def request_id(self) -> str | None:
         """The provider's own id of the request, for its support."""
-        return self.complaint.request_id or identifier(self.headers.get("x-request-id"))
+        return self.error_body.request_id or identifier(self.headers.get("x-request-id"))
 
     def retry_after_seconds(self, now: datetime) -> float | None:
         """Return how long the answer asks to wait."""

@@ -4,7 +4,7 @@ Mended is only what can be mended honestly, and each time it is said. Fetching a
 and asking the person stay with others; sounds and videos are never transcoded.
 """
 
-from kling_ui.catalog.intake.kinds import (
+from kling_ui.catalog.media_input.kinds import (
     MAX_AUDIO_BYTES,
     MAX_PICTURE_FILE_BYTES,
     MAX_VIDEO_BYTES,
@@ -12,15 +12,15 @@ from kling_ui.catalog.intake.kinds import (
     Taken,
     UnusableMediaError,
 )
-from kling_ui.catalog.intake.pictures import (
+from kling_ui.catalog.media_input.pictures import (
     MAX_PIXELS,
     MAX_PNG_PIXELS,
     MAX_SCALED_SIDE,
     picture_from_bytes,
     take_picture,
 )
-from kling_ui.catalog.intake.recordings import take_audio, take_video
-from kling_ui.catalog.intake.values import MAX_URL_CHARACTERS, check_media
+from kling_ui.catalog.media_input.recordings import take_audio, take_video
+from kling_ui.catalog.media_input.values import MAX_URL_CHARACTERS, check_media
 
 __all__ = [
     "MAX_AUDIO_BYTES",

@@ -12,12 +12,12 @@ from typing import Any, Final, Literal, Self
 
 import httpx
 
-from kling_ui.client.addresses import CheckedTransport, is_loopback_host
-from kling_ui.client.answer import Answer
+from kling_ui.client.api_response import ApiResponse
 from kling_ui.client.download import Downloader, no_cookies
+from kling_ui.client.error_mapping import lost_get, lost_post, no_news, refused_post
 from kling_ui.client.errors import NotSentError, UnavailableError
-from kling_ui.client.state import LogEntry, LogPage, TaskState, identifier
-from kling_ui.client.verdict import lost_get, lost_post, no_news, refused_post
+from kling_ui.client.public_transport import CheckedTransport, is_loopback_host
+from kling_ui.client.responses import LogEntry, LogPage, TaskState, identifier
 
 Route = Literal["kling", "universal"]
 """Which documented pair of paths: the Kling one, or `/v2/video/generations` for every maker."""
@@ -115,7 +115,8 @@ class Client:
         """POST `payload` once and return the new task's state; its `task_id` is never None.
 
         `request_id` (1 to 128 of `A-Za-z0-9._:-`, or ValueError) is what `find` can look up later.
-        Raises NotSentError, RefusedError (UnauthorizedError, BusyError) or UncertainError.
+        Raises NotSentError, RefusedError (UnauthorizedError, RateLimitError) or
+        UnknownOutcomeError.
         """
         if not _REQUEST_ID.fullmatch(request_id):
             raise ValueError("request_id must be 1 to 128 of A-Za-z0-9._:- or it is dropped")
@@ -199,7 +200,7 @@ class Client:
         }
         return self._api.build_request("POST", path, content=_pieces(body), headers=headers)
 
-    def _created(self, answer: Answer) -> TaskState:
+    def _created(self, answer: ApiResponse) -> TaskState:
         if not answer.is_success:
             raise refused_post(answer, self._now())
         state = TaskState.from_json(answer.body, answer.headers, secret=self._secret)
@@ -221,7 +222,7 @@ class Client:
             )
         return page
 
-    async def _ask(self, path: str, params: dict[str, str]) -> Answer:
+    async def _ask(self, path: str, params: dict[str, str]) -> ApiResponse:
         """GET `path` and return its 2xx answer, or raise what another one means."""
         try:
             request = self._api.build_request("GET", path, params=params)
@@ -234,14 +235,14 @@ class Client:
             return answer
         raise failure  # here for the reason given in `create`
 
-    async def _exchange(self, request: httpx.Request, within_seconds: float) -> Answer:
+    async def _exchange(self, request: httpx.Request, within_seconds: float) -> ApiResponse:
         async with asyncio.timeout(within_seconds):
             response = await self._api.send(request, stream=True)
             try:
                 content = await _read(response)
             finally:
                 await response.aclose()
-        return Answer.from_http(
+        return ApiResponse.from_http(
             response.status_code, response.headers, content, secret=self._secret
         )
 

@@ -18,7 +18,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from kling_ui.catalog.intake.kinds import (
+from kling_ui.catalog.media_input.kinds import (
     DAMAGE,
     MAX_PICTURE_FILE_BYTES,
     PICTURE,

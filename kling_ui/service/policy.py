@@ -5,8 +5,14 @@
 
 from enum import Enum
 
-from kling_ui.client import BusyError, ClientError, LineError, NotSentError, TaskState
-from kling_ui.history import Status
+from kling_ui.client import (
+    ClientError,
+    ConcurrencyLimitError,
+    NotSentError,
+    RateLimitError,
+    TaskState,
+)
+from kling_ui.ledger import Status
 
 MAX_CONNECTION_TRIES = 3
 MAX_BUSY_WAITS = 2
@@ -65,11 +71,11 @@ def resend_delay(
     if isinstance(error, NotSentError):
         has_tries = connection_tries < MAX_CONNECTION_TRIES
         return chance * 2.0**connection_tries if has_tries else None
-    if isinstance(error, LineError):
+    if isinstance(error, ConcurrencyLimitError):
         wait = max(error.retry_after_seconds or 0.0, 5.0 + min(line_seconds / 10, 25.0))
         wait *= 0.8 + 0.4 * chance
         return wait if line_seconds + wait <= LONGEST_LINE_SECONDS else None
-    if not isinstance(error, BusyError) or error.retry_after_seconds is None:
+    if not isinstance(error, RateLimitError) or error.retry_after_seconds is None:
         return None
     is_short = error.retry_after_seconds <= LONGEST_BUSY_WAIT_SECONDS
     return error.retry_after_seconds if is_short and busy_waits < MAX_BUSY_WAITS else None

@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kling_ui.history import (
+from kling_ui.ledger import (
     LIVE,
     SIMULATOR,
     UNFINISHED,
     Generation,
+    GenerationError,
     Ledger,
     LedgerError,
     Status,
-    Trouble,
 )
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -82,7 +82,7 @@ def test_a_committed_row_is_there_after_reopening(ledger, url):
         video="videos/a/a.mp4",
         credits_used=420_000.0,
         usd_spent=0.21,
-        error=Trouble("failed", "No face was found.", "image_url"),
+        error=GenerationError("failed", "No face was found.", "image_url"),
     )
     ledger.insert(full)
     ledger.insert(generation("b"))
@@ -191,7 +191,7 @@ def test_only_a_final_status_sets_the_time_of_the_end(ledger, clock, status):
 
 def test_trouble_is_kept_and_can_be_cleared(ledger):
     ledger.insert(generation())
-    trouble = Trouble("refused", "The prompt is too long.", "prompt")
+    trouble = GenerationError("refused", "The prompt is too long.", "prompt")
     assert ledger.update("a", error=trouble).error == trouble
     assert ledger.get("a").error == trouble
     assert ledger.update("a", error=None).error is None

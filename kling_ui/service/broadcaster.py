@@ -1,14 +1,14 @@
-"""Who watches what: the newest snapshot of each running generation, and its followers."""
+"""Who watches what: the newest snapshot of each running generation, and its broadcaster."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from kling_ui.history import Generation
+from kling_ui.ledger import Generation
 
 
-class Follower:
+class Subscription:
     """One watch over one generation; iterate it once for the snapshots."""
 
     def __init__(self, live: "_Live | None") -> None:
@@ -38,22 +38,22 @@ class _Live:
     version: int = 1
     is_resting: bool = False
     is_over: bool = False
-    followers: set[Follower] = field(default_factory=set)
+    broadcaster: set[Subscription] = field(default_factory=set)
 
     def wake_all(self) -> None:
-        for follower in self.followers:
+        for follower in self.broadcaster:
             follower.wake.set()
 
 
-class Followers:
-    """The running generations' snapshots, handed to any number of followers on one loop."""
+class Broadcaster:
+    """The running generations' snapshots, handed to any number of broadcaster on one loop."""
 
     def __init__(self) -> None:
         self._live: dict[str, _Live] = {}
-        self._by_watcher: dict[str, Follower] = {}
+        self._by_watcher: dict[str, Subscription] = {}
 
     def __len__(self) -> int:
-        return sum(len(live.followers) for live in self._live.values())
+        return sum(len(live.broadcaster) for live in self._live.values())
 
     def snapshot(self, generation_id: str) -> Generation | None:
         """Return the newest snapshot of a running generation, or None."""
@@ -61,7 +61,7 @@ class Followers:
         return live.snapshot if live else None
 
     def publish(self, generation: Generation) -> None:
-        """Hand a new snapshot to the followers of its generation."""
+        """Hand a new snapshot to the broadcaster of its generation."""
         live = self._live.get(generation.id)
         if live is None:
             self._live[generation.id] = _Live(snapshot=generation)
@@ -77,13 +77,13 @@ class Followers:
         return live is not None and live.is_resting
 
     def rest(self, generation_id: str) -> None:
-        """Let the followers go: nothing new is to be expected for a good while."""
+        """Let the broadcaster go: nothing new is to be expected for a good while."""
         live = self._live[generation_id]
         live.is_resting = True
         live.wake_all()
 
     def end(self, generation_id: str) -> None:
-        """Let the followers go and forget the generation: the ledger has its last state."""
+        """Let the broadcaster go and forget the generation: the ledger has its last state."""
         live = self._live.pop(generation_id)
         live.is_over = True
         live.wake_all()
@@ -96,19 +96,19 @@ class Followers:
             follower.wake.set()
 
     @contextmanager
-    def join(self, generation_id: str, watcher: str | None) -> Iterator[Follower]:
+    def join(self, generation_id: str, watcher: str | None) -> Iterator[Subscription]:
         """Watch a generation for as long as the context lasts; end the watcher's other watch."""
         live = self._live.get(generation_id)
-        follower = Follower(live)
+        follower = Subscription(live)
         if watcher is not None:
             self.stop(watcher)
             self._by_watcher[watcher] = follower
         if live is not None:
-            live.followers.add(follower)
+            live.broadcaster.add(follower)
         try:
             yield follower
         finally:
             if live is not None:
-                live.followers.discard(follower)
+                live.broadcaster.discard(follower)
             if watcher is not None and self._by_watcher.get(watcher) is follower:
                 del self._by_watcher[watcher]

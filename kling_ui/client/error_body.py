@@ -68,7 +68,7 @@ _NO_FIELDS = frozenset({"body", "query", "request", "error", "it", "is", "this",
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Complaint:
+class ErrorBody:
     """What an error body says: `message` is "" where it says nothing a person could read.
 
     `code` is Kling's number where it shines through, else the provider's word for the error.

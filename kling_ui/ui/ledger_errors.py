@@ -10,7 +10,7 @@ import gradio as gr
 from kling_ui.service import LedgerError
 
 
-def telling(handler: Callable[..., Any]) -> Callable[..., Any]:
+def report_ledger_errors(handler: Callable[..., Any]) -> Callable[..., Any]:
     """Return an async handler, streaming or not, that says what is wrong with the ledger."""
     if inspect.isasyncgenfunction(handler):
 

@@ -7,7 +7,7 @@ import av
 from av.container import InputContainer
 from av.stream import Disposition
 
-from kling_ui.catalog.intake.kinds import (
+from kling_ui.catalog.media_input.kinds import (
     DAMAGE,
     SOUND,
     VIDEO,

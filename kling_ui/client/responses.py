@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import httpx
 
-from kling_ui.client.complaint import Complaint, clean, request_id_in
+from kling_ui.client.error_body import ErrorBody, clean, request_id_in
 
 ERROR_STATUSES = frozenset(
     {
@@ -205,7 +205,7 @@ def _failure(body: dict[str, Any], status: str, secret: str) -> Failure | None:
         if status not in ERROR_STATUSES:
             return None
         error = {key: body.get(key) for key in ("message", "detail", "name", "code", "errors")}
-    said = Complaint.from_json(error, secret=secret)
+    said = ErrorBody.from_json(error, secret=secret)
     return Failure(message=said.message or NO_REASON, code=said.code, field=said.field)
 
 

@@ -7,17 +7,17 @@ from datetime import datetime
 
 import httpx
 
-from kling_ui.client.answer import Answer
-from kling_ui.client.complaint import BALANCE_EMPTY, MAX_MESSAGE, TOO_MANY_TASKS, shortened
+from kling_ui.client.api_response import ApiResponse
+from kling_ui.client.error_body import BALANCE_EMPTY, MAX_MESSAGE, TOO_MANY_TASKS, shortened
 from kling_ui.client.errors import (
-    BusyError,
     ClientError,
-    LineError,
+    ConcurrencyLimitError,
     NotSentError,
+    RateLimitError,
     RefusedError,
     UnauthorizedError,
     UnavailableError,
-    UncertainError,
+    UnknownOutcomeError,
 )
 
 _NEVER_ARRIVED = (
@@ -53,7 +53,7 @@ def lost_post(exc: BaseException) -> ClientError:
     """Return what a POST without an answer means; only `exc`'s type is used, never its text."""
     if isinstance(exc, _NEVER_ARRIVED):
         return NotSentError(_trouble(exc))
-    return UncertainError(_trouble(exc))
+    return UnknownOutcomeError(_trouble(exc))
 
 
 def lost_get(exc: BaseException) -> UnavailableError:
@@ -61,26 +61,26 @@ def lost_get(exc: BaseException) -> UnavailableError:
     return UnavailableError(_trouble(exc))
 
 
-def refused_post(answer: Answer, now: datetime) -> ClientError:
+def refused_post(answer: ApiResponse, now: datetime) -> ClientError:
     """Return what an answer to a POST means that brought no task id."""
     code = answer.status_code
-    is_busy = code == 429 or answer.complaint.code == TOO_MANY_TASKS  # noqa: PLR2004
+    is_busy = code == 429 or answer.error_body.code == TOO_MANY_TASKS  # noqa: PLR2004
     is_refusal = 400 <= code <= 499 or (  # noqa: PLR2004
         code >= 500 and (answer.is_providers_own or is_busy)  # noqa: PLR2004
     )
     if not is_refusal:
-        return _error(UncertainError, _no_task(answer), answer, now)
-    if answer.complaint.code == TOO_MANY_TASKS:
-        return _error(LineError, _busy(answer), answer, now)
+        return _error(UnknownOutcomeError, _no_task(answer), answer, now)
+    if answer.error_body.code == TOO_MANY_TASKS:
+        return _error(ConcurrencyLimitError, _busy(answer), answer, now)
     if is_busy:
-        return _error(BusyError, _busy(answer), answer, now)
+        return _error(RateLimitError, _busy(answer), answer, now)
     if code in (401, 403):
         return _error(UnauthorizedError, _not_allowed(answer), answer, now)
     said = _sentence(f"The provider refused the request ({code}): {answer.said}")
     return _error(RefusedError, said, answer, now)
 
 
-def no_news(answer: Answer, now: datetime) -> ClientError:
+def no_news(answer: ApiResponse, now: datetime) -> ClientError:
     """Return what an answer to a question means that brought nothing to read."""
     code = answer.status_code
     if code in (401, 403):
@@ -95,13 +95,15 @@ def no_news(answer: Answer, now: datetime) -> ClientError:
     return _error(UnavailableError, said, answer, now)
 
 
-def _error(kind: type[ClientError], message: str, answer: Answer, now: datetime) -> ClientError:
+def _error(
+    kind: type[ClientError], message: str, answer: ApiResponse, now: datetime
+) -> ClientError:
     return kind(
         message,
         status_code=answer.status_code,
         request_id=answer.request_id,
         retry_after_seconds=answer.retry_after_seconds(now),
-        field=answer.complaint.field,
+        field=answer.error_body.field,
     )
 
 
@@ -112,26 +114,26 @@ def _trouble(exc: BaseException) -> str:
     return f"The provider's answer could not be read ({type(exc).__name__})."
 
 
-def _no_task(answer: Answer) -> str:
+def _no_task(answer: ApiResponse) -> str:
     if answer.is_success:
         return _sentence(
             f"The provider accepted the request ({answer.status_code}) but named no task"
-            + (f": {answer.said}" if answer.complaint.message or answer.kind == "html" else "")
+            + (f": {answer.said}" if answer.error_body.message or answer.kind == "html" else "")
         )
     return _sentence(f"The provider did not say what became of the request: {answer.said}")
 
 
-def _busy(answer: Answer) -> str:
-    said = f": {answer.complaint.message}" if answer.complaint.message else ", wait a little"
+def _busy(answer: ApiResponse) -> str:
+    said = f": {answer.error_body.message}" if answer.error_body.message else ", wait a little"
     return _sentence(f"The provider is busy with this account ({answer.status_code}){said}")
 
 
-def _not_allowed(answer: Answer) -> str:
-    said = answer.complaint.message
+def _not_allowed(answer: ApiResponse) -> str:
+    said = answer.error_body.message
     reason = f": {said}" if said else ""
     if answer.status_code == 401:  # noqa: PLR2004
         return _sentence(f"The provider did not accept the API key (401); check it{reason}")
-    if answer.complaint.code == BALANCE_EMPTY or any(
+    if answer.error_body.code == BALANCE_EMPTY or any(
         word in said.lower() for word in _OUT_OF_CREDITS
     ):
         return _sentence(f"The account is out of credits (403); top it up{reason}")

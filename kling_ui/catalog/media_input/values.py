@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Literal
 from urllib.parse import urlsplit
 
-from kling_ui.catalog.intake.kinds import (
+from kling_ui.catalog.media_input.kinds import (
     PICTURE,
     SOUND,
     VIDEO,
@@ -17,8 +17,8 @@ from kling_ui.catalog.intake.kinds import (
     UnusableMediaError,
     check_bytes,
 )
-from kling_ui.catalog.intake.pictures import checked_picture
-from kling_ui.catalog.intake.recordings import format_of
+from kling_ui.catalog.media_input.pictures import checked_picture
+from kling_ui.catalog.media_input.recordings import format_of
 
 MAX_URL_CHARACTERS = 2048
 

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check crash soak format clean
+.PHONY: run test check crash soak format lock audit clean
 
 run: $(VENV)/app.stamp
 	$(BIN)/python app.py
@@ -40,10 +40,25 @@ clean:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/app.stamp: requirements.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+# What is installed is what the .lock files name, hash by hash; requirements*.txt say what we want.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate --upgrade
+
+$(VENV)/app.stamp: requirements.lock | $(BIN)/python
+	$(PIP) --require-hashes -r requirements.lock
 	touch $@
 
-$(VENV)/dev.stamp: requirements.txt requirements-dev.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/dev.stamp: requirements.lock requirements-dev.lock | $(BIN)/python
+	$(PIP) --require-hashes -r requirements-dev.lock
 	touch $@
+
+# make lock: bring both lock files up to date. make audit: known holes, where their list can be reached.
+lock: | $(BIN)/python
+	$(PIP) uv
+	$(COMPILE) requirements.txt -o requirements.lock
+	$(COMPILE) requirements-dev.txt -c requirements.lock -o requirements-dev.lock
+
+audit: $(VENV)/app.stamp
+	$(PIP) pip-audit
+	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements.lock

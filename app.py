@@ -5,61 +5,84 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, MutableMapping
+import time
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from kling_ui.client import Client
+from kling_ui import startup
+from kling_ui.client import Client, Network
 from kling_ui.ledger import LIVE, SIMULATOR, Ledger, LedgerError
 from kling_ui.service import PollSettings, Service
-from kling_ui.settings import Settings, SettingsError
-from kling_ui.simulator import Simulator
+from kling_ui.service.folders import make_private_folder, purge_uploads
+from kling_ui.settings import SPACE_DAY_USD, Settings, SettingsError
 
 HOME = Path(__file__).resolve().parent
-MAX_THREADS = 600
-"""Gradio counts every running event, async ones too, against its thread limit."""
-
 LONGEST_RESUME_SECONDS = 2.0
 """Gradio gives a server 5 s to start, then starts another one beside it."""
 SHUTDOWN_GRACE_SECONDS = 0.5
+PURGE_EVERY_SECONDS = 3600.0
 
 _log = logging.getLogger("kling_ui")
 
 
 def main() -> None:
     """Serve the app until it is interrupted; exit with a plain sentence if it can't start."""
-    prepare(os.environ)
+    os.umask(0o077)  # what it writes, prompts and films and all, is for this user only
+    startup.return_freed_memory()
     set_logging_up()
     try:
         settings = Settings.read(os.environ, home=HOME)
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        # Held for as long as the process lives, and released by the system when it dies.
-        lock = FileLock(settings.data_dir / "in-use.lock", timeout=0)
-        lock.acquire()
-        ledger = Ledger(settings.database_url or f"sqlite:///{settings.data_dir}/kling-ui.db")
+        os.environ.update(settings.for_libraries)
+        client = None if settings.is_simulated else live_client(settings)
+        startup.make_data_folder(settings.data_dir)
+        ledger = Ledger(settings.database_url or settings.data_dir / startup.LEDGER)
+        startup.warn_of_buckets(ledger.path)
+        locks = hold_all(settings, ledger)
         ledger.open()
-    except Timeout:
-        sys.exit(
-            f"Kling UI can't start: another one is using {settings.data_dir}. Stop that one "
-            "first, or set KLING_UI_DATA_DIR to another folder."
-        )
-    except (SettingsError, LedgerError) as exc:
+        port = startup.free_port(settings.server_name, settings.server_port)
+    except (SettingsError, LedgerError, startup.StartError) as exc:
         sys.exit(f"Kling UI can't start: {exc}")
-    except OSError as exc:
-        sys.exit(f"Kling UI can't start: the data folder can't be used ({exc}).")
-    serve(settings, ledger)
+    startup.prepare_environment(os.environ, settings)
+    enter_uploads_folder(settings)
+    serve(replace(settings, server_port=port), ledger, client)
+    del locks  # held until here, and released by the system when the process dies
 
 
-def prepare(environ: MutableMapping[str, str]) -> None:
-    """Set what Gradio reads at its import: no calls home, no proxy for this very machine."""
-    environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    local = [environ.get("NO_PROXY") or environ.get("no_proxy"), "127.0.0.1", "localhost"]
-    environ["NO_PROXY"] = environ["no_proxy"] = ",".join(name for name in local if name)
+def live_client(settings: Settings) -> Client:
+    """Return the client of the API; raise StartError where no request could be made."""
+    try:
+        network = Network.from_environment(certificate_folders=os.environ.get("SSL_CERT_DIR"))
+        return Client(base_url=settings.base_url, api_key=settings.api_key or "", network=network)
+    except ValueError as exc:
+        raise startup.StartError(str(exc)) from exc
+
+
+def hold_all(settings: Settings, ledger: Ledger) -> list[Any]:
+    """Lock the data folder, and the ledger wherever it lies; one on a server is not locked.
+
+    The locks hold for as long as the list lives. Raises StartError.
+    """
+    folder = settings.data_dir
+    locks = [startup.hold(folder / startup.LOCK, what=str(folder), setting="KLING_UI_DATA_DIR")]
+    if ledger.path:
+        beside = ledger.path.with_name(f"{ledger.path.name}.lock")
+        setting = "KLING_UI_DATABASE_URL"
+        locks.append(startup.hold(beside, what=str(ledger.path), setting=setting))
+    return locks
+
+
+def enter_uploads_folder(settings: Settings) -> None:
+    """Make the folder of Gradio's files the working one: Gradio gives out what lies below it."""
+    folder = settings.data_dir / "gradio"
+    make_private_folder(folder / startup.UPLOADS)
+    os.chdir(folder)
+    purge_uploads(folder / startup.UPLOADS, now=time.time())
 
 
 def set_logging_up() -> None:
@@ -69,28 +92,46 @@ def set_logging_up() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def serve(settings: Settings, ledger: Ledger) -> None:
-    """Compose the parts and serve the page until interrupted."""
-    if not settings.is_simulated:
-        launch(service_of(settings, ledger, base_url=settings.base_url), settings)
+def serve(settings: Settings, ledger: Ledger, live: Client | None) -> None:
+    """Compose the parts and serve the page until interrupted; without `live` all is simulated."""
+    if live is not None:
+        if settings.keeps_visitors_apart and not settings.password:
+            warn_of_visitors(settings)
+        launch(service_of(settings, ledger, live), settings)
         return
+    # Only now: with a key nothing of it is needed, and it takes long to import.
+    from kling_ui.simulator import Simulator  # noqa: PLC0415
+
     folder = settings.data_dir / "simulator"
     with Simulator(folder=folder, seconds=settings.simulator_seconds) as simulator:
         _log.info("No API key is set: the simulator answers at %s", simulator.base_url)
-        launch(service_of(settings, ledger, base_url=simulator.base_url), settings)
+        network = Network.loopback_only()  # whatever the environment says
+        client = Client(base_url=simulator.base_url, api_key=SIMULATOR, network=network)
+        launch(service_of(settings, ledger, client), settings)
 
 
-def service_of(settings: Settings, ledger: Ledger, *, base_url: str) -> Service:
-    """Return the service that asks the provider, or its simulator, at `base_url`."""
+def warn_of_visitors(settings: Settings) -> None:
+    """Say in the log what whoever opens a Space with a key can spend, where no one chose that."""
+    if settings.day_usd == SPACE_DAY_USD:
+        _log.warning(
+            "Whoever can open this Space spends from your balance, up to $%.2f a day: set "
+            "KLING_UI_PASSWORD to ask for a password, or KLING_UI_DAY_USD to change the sum",
+            settings.day_usd,
+        )
+
+
+def service_of(settings: Settings, ledger: Ledger, client: Client) -> Service:
+    """Return the service that asks the provider, or its simulator, through `client`."""
     return Service(
-        client=Client(base_url=base_url, api_key=settings.api_key or SIMULATOR),
+        client=client,
         ledger=ledger,
         folder=settings.data_dir,
         origin=SIMULATOR if settings.is_simulated else LIVE,
         route=None if settings.route == "auto" else settings.route,
+        day_usd=settings.day_usd,
         poll_settings=PollSettings(
             poll_seconds=settings.poll_seconds,
-            typical_seconds=settings.simulator_seconds if settings.is_simulated else None,
+            simulator_seconds=settings.simulator_seconds if settings.is_simulated else None,
         ),
     )
 
@@ -98,37 +139,47 @@ def service_of(settings: Settings, ledger: Ledger, *, base_url: str) -> Service:
 def launch(service: Service, settings: Settings) -> None:
     """Serve the page; what is unfinished is picked up on the loop that serves it."""
     # Only now: Gradio reads its settings from the environment while it is imported.
-    import gradio as gr  # noqa: PLC0415
-    from starlette.middleware import Middleware  # noqa: PLC0415
-
-    from kling_ui.ui import Guard, Sessions, build, look  # noqa: PLC0415
+    from kling_ui import ui  # noqa: PLC0415
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
-        app.state_holder = Sessions()
-        app.state_holder.set_blocks(page)
+        ui.harden(app, page)
+        purging = asyncio.create_task(purge_hourly(Path(startup.UPLOADS)))
         resuming = asyncio.create_task(resume(service))
+        informing = asyncio.create_task(service.keep_informed())
         # Only a ledger in trouble takes longer; the page is there to say so.
         await asyncio.wait({resuming}, timeout=LONGEST_RESUME_SECONDS)
         yield
         resuming.cancel()
+        informing.cancel()
+        purging.cancel()
         await service.close()
 
     service.files.prepare()
-    gr.set_static_paths([service.files.videos])
-    page = build(service, keeps_visitors_apart=settings.keeps_visitors_apart)
+    page = ui.build(service)
+    name = settings.server_name
     page.queue(default_concurrency_limit=None).launch(
-        max_threads=MAX_THREADS,
+        server_name=f"[{name}]" if ":" in name else name,
+        server_port=settings.server_port,
+        share=settings.share,
+        max_threads=ui.MAX_THREADS,
         max_file_size="50mb",
         show_error=False,
         enable_monitoring=False,
         run_history=False,
         ssr_mode=False,
         footer_links=["api"],
-        app_kwargs={"lifespan": lifespan, "middleware": [Middleware(Guard)]},
+        auth=ui.password_check(settings.password) if settings.password else None,
+        auth_message="Any name, and the password of this app.",
+        app_kwargs={
+            "lifespan": lifespan,
+            "middleware": guards_of(page, settings, os.environ),
+            "routes": ui.media_routes(service),
+        },
         prevent_thread_lock=True,
-        **look(),
+        **ui.theme(),
     )
+    print(f"Kling UI is at {page.share_url or page.local_url}", flush=True)  # noqa: T201  the log may be elsewhere
     wait_for_the_end()
     # Open pages keep their connections for good: they are cut, and that is no error.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
@@ -136,6 +187,43 @@ def launch(service: Service, settings: Settings) -> None:
     page.server.close()
     # Python would look through all that Gradio has built for what to free, for seconds.
     gc.freeze()
+
+
+async def purge_hourly(uploads: Path) -> None:
+    """Remove uploads that nobody has used for a day, for as long as the app runs."""
+    while True:
+        await asyncio.sleep(PURGE_EVERY_SECONDS)
+        await asyncio.to_thread(purge_uploads, uploads, now=time.time())
+
+
+def guards_of(page: Any, settings: Settings, environ: Mapping[str, str]) -> list[Any]:
+    """Return the middlewares that every request passes, outermost first.
+
+    On a Space, where nobody can try the health check from elsewhere, and behind a tunnel the
+    host is not looked at: rebinding reaches neither.
+    """
+    from starlette.middleware import Middleware  # noqa: PLC0415
+
+    from kling_ui import ui  # noqa: PLC0415
+
+    is_space = environ.get("SPACE_ID", "").strip() != ""
+    has_login = settings.password is not None
+    identity = {"is_shared_host": settings.keeps_visitors_apart, "is_space": is_space}
+    hosts = ui.host_policy(
+        configured=[*settings.hosts, environ.get("SPACE_HOST", "")],
+        machine=[*ui.machine_names(socket.gethostname()), environ.get("GRADIO_SERVER_NAME", "")],
+        answers_any=is_space or settings.share,
+    )
+    return [
+        Middleware(ui.IdentityMiddleware, **identity),
+        Middleware(
+            ui.HttpGuard,
+            routes=ui.allowed_routes(ui.public_api_names(page), has_login=has_login),
+            hosts=hosts,
+            is_space=is_space,
+            may_see_media=ui.is_logged_in if has_login else None,
+        ),
+    ]
 
 
 async def resume(service: Service) -> None:

@@ -196,8 +196,12 @@ async def watch_one(
     watch = Watch(asked=time.time())
     watches.append(watch)
     call = "/gradio_api/call/generate"
-    answer = await client.post(call, json={"data": app.arguments(k)})
-    async with client.stream("GET", f"{call}/{answer.json()['event_id']}") as stream:
+    # Each client is a browser of its own: one caller may not watch more than his share.
+    visitor = {"Cookie": f"kling_ui_visitor={k:032x}"}
+    answer = await client.post(call, json={"data": app.arguments(k)}, headers=visitor)
+    async with client.stream(
+        "GET", f"{call}/{answer.json()['event_id']}", headers=visitor
+    ) as stream:
         async for line in stream.aiter_lines():
             if line.startswith("data: [") and (data := json.loads(line[6:])):
                 watch.words.setdefault(app.word(data[0]), time.time())

@@ -1,16 +1,57 @@
-"""What we do with MP4 files: see whether one is whole, and take its poster. PyAV only."""
+"""What we do with media files: open them safely, see whether a video is whole, take its poster.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+PyAV only. Whatever decodes, here or elsewhere, holds `decoding` meanwhile.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from threading import RLock
+from types import TracebackType
+from typing import BinaryIO
 
 import av
 from av.container import InputContainer
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
+
+MP4 = "mov"
+"""FFmpeg's first name of the demuxer for MP4, MOV, M4A and 3GP."""
+
+STILL_CODECS = frozenset({"mjpeg", "png", "bmp", "gif", "webp"})
+"""Codecs of pictures, which covers and chapter marks are made of, and a few old cameras' films."""
+
+
+_STILL_BRANDS = frozenset({"avif", "mif1", "heic", "heix"})
 
 
 class BrokenVideoError(ValueError):
     """The file is not an MP4 that can be played to its end; the message says why."""
+
+
+class DecodeLimiter:
+    """Lets one thread decode at a time, so that memory is bounded by the largest single file."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()  # a picture's check may be part of a larger one
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lock.release()
+
+
+decoding = DecodeLimiter()
+"""The one limiter of the process; all that decodes pictures, sounds or videos holds it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,16 +64,72 @@ class VideoFacts:
     frames_per_second: float
 
 
+@contextmanager
+def open_media(
+    source: Path | bytes, *, containers: Iterable[str] = (MP4,), raw: bool = False
+) -> Iterator[InputContainer]:
+    """Open a media file as one of `containers` (FFmpeg's names), and follow nothing it names.
+
+    A playlist would make FFmpeg fetch what it lists, from disk or network, and a container may
+    refer to other files: neither is opened. `raw` shows every sample, also those that the
+    file's edit list hides. Raises av.FFmpegError or OSError.
+    """
+    options = {
+        "format_whitelist": ",".join(containers),
+        "protocol_whitelist": "none",  # the bytes are handed in; nothing else is to be opened
+        **({"ignore_editlist": "1"} if raw else {}),
+    }
+    stream = BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+    with decoding, stream, av.open(stream, "r", options=options) as container:
+        yield container
+
+
+def film(container: InputContainer) -> VideoStream | None:
+    """Return the moving picture of a file, or None; a cover or a thumbnail is none.
+
+    Where there are several, a codec of videos goes before one of stills, then more frames.
+    """
+    streams = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
+    return max(
+        streams,
+        key=lambda stream: (stream.codec_context.name not in STILL_CODECS, stream.frames),
+        default=None,
+    )
+
+
+def lacks_bytes(container: InputContainer) -> bool:
+    """Tell whether a sample of pictures or sound that the index names is not in the file.
+
+    Of a fragmented file the index is known once it has been demuxed.
+    """
+    played = (*container.streams.video, *container.streams.audio)
+    return any(
+        entry.pos + entry.size > container.size
+        for stream in played
+        for entry in stream.index_entries
+    )
+
+
 def verify(path: Path) -> VideoFacts:
     """Return the facts of the MP4 at `path`; raise BrokenVideoError unless it is whole.
 
-    Reads every packet and decodes the first and the last pictures: a cut file has its index
-    but not its end. Memory stays constant, however long the video is.
+    Whole is a file that holds every sample of its index, whatever its counts and edit lists
+    say, and of which the first and the last pictures decode. Reads every packet; memory stays
+    constant, however long the video is.
     """
     try:
-        with _opened(path) as container:
+        with path.open("rb") as file:
+            if _has_cut_box(file, path.stat().st_size):
+                raise BrokenVideoError("it is cut off")
+        with open_media(path, raw=True) as container:
+            _check_whole(container)
+        with open_media(path) as container:
             return _facts(container)
-    except (av.FFmpegError, OSError, ValueError, IndexError) as exc:
+    except (av.FFmpegError, OSError, ValueError, IndexError, struct.error) as exc:
         raise BrokenVideoError(f"The file is not a whole MP4 video ({_reason(exc)}).") from exc
 
 
@@ -42,52 +139,114 @@ def save_poster(video: Path, poster: Path, *, max_side: int = 640) -> None:
     Raises BrokenVideoError where nothing can be decoded.
     """
     try:
-        with _opened(video) as container:
-            image = next(container.decode(video=0)).to_image()  # type: ignore[no-untyped-call]
-    except (av.FFmpegError, OSError, ValueError, IndexError, StopIteration) as exc:
+        with open_media(video) as container:
+            frame = next(_frames(container, film(container)), None)
+            if frame is None:
+                raise BrokenVideoError("none can be decoded")
+            image = frame.to_image()  # type: ignore[no-untyped-call]
+    except (av.FFmpegError, OSError, ValueError, IndexError) as exc:
         raise BrokenVideoError(f"The video has no picture to show ({_reason(exc)}).") from exc
     image.thumbnail((max_side, max_side))
     image.save(poster, "JPEG", quality=82)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[InputContainer]:
-    # FFmpeg would also open a playlist, and fetch whatever that lists from disk or network.
-    try:
-        container = av.open(str(path), options={"format_whitelist": "mov"})
-    except av.ArgumentError as exc:
-        raise BrokenVideoError("it is not MP4") from exc
-    with container:
-        yield container
+def duration_seconds(container: InputContainer) -> float:
+    """Return how long the film of a container lasts, as its packets say; 0 where there is none.
+
+    Headers of fragmented and of streamed files tell no duration, or a wrong one.
+    """
+    stream = film(container)
+    if stream is None or stream.time_base is None:
+        return 0.0
+    times = [
+        (packet.pts, packet.pts + (packet.duration or 0))
+        for packet in container.demux(stream)
+        if packet.pts is not None and not packet.is_discard
+    ]
+    if not times:
+        return 0.0
+    ticks = max(end for _, end in times) - min(start for start, _ in times)
+    return float(ticks * stream.time_base)
+
+
+_INDEX_BOXES = frozenset({b"moov", b"styp", b"sidx", b"moof", b"mfra"})
+_BOX = struct.Struct(">I4s")
+_MAX_SIDX_BYTES = 1 << 20
+_SIDX_HEADER = {0: struct.Struct(">4xIIII2xH"), 1: struct.Struct(">4xIIQQ2xH")}
+"""By version: id, time scale, earliest time, offset of the first fragment, their number."""
+
+
+def _has_cut_box(file: BinaryIO, file_size: int) -> bool:
+    """Tell whether an MP4 ends within its index, or before what a segment index announces.
+
+    The samples that an index names are looked for by `lacks_bytes`. Foreign bytes at the end
+    are no box, and no player minds them.
+    """
+    at, needed, name = 0, 0, b""
+    while at + _BOX.size <= file_size:
+        file.seek(at)
+        size, name = _BOX.unpack(file.read(_BOX.size))
+        if size == 1:  # the real one stands behind
+            size = int.from_bytes(file.read(8))
+        if size < _BOX.size:  # to the end of the file, or no box
+            break
+        at += size
+        if name == b"sidx" and at <= file_size:
+            needed = max(needed, at + _announced(file.read(min(size, _MAX_SIDX_BYTES))))
+    return needed > file_size or (at > file_size and name in _INDEX_BOXES)
+
+
+def _announced(segment_index: bytes) -> int:
+    """Return how many bytes of fragments follow a `sidx` box, as its content says."""
+    header = _SIDX_HEADER[min(segment_index[0], 1)]
+    *_, first_offset, count = header.unpack_from(segment_index)
+    references = segment_index[header.size :][: 12 * count]
+    whole = references[: len(references) // 12 * 12]
+    sizes = (size & 0x7FFFFFFF for size, _, _ in struct.iter_unpack(">III", whole))
+    return sum((*sizes, first_offset))
+
+
+def _check_whole(container: InputContainer) -> None:
+    stream = film(container)
+    if stream is None or container.metadata.get("major_brand") in _STILL_BRANDS:
+        raise BrokenVideoError("it has no moving picture")
+    last_key = 0
+    for packet in container.demux(*container.streams.video, *container.streams.audio):
+        if packet.is_corrupt:
+            raise BrokenVideoError("it is cut off")
+        if packet.stream is stream and packet.is_keyframe and packet.pts is not None:
+            last_key = packet.pts
+    if lacks_bytes(container):
+        raise BrokenVideoError("it is cut off")
+    for start in (0, last_key):
+        container.seek(start, stream=stream)
+        if next(_frames(container, stream), None) is None:
+            raise BrokenVideoError("its pictures can't be decoded")
+
+
+def _frames(container: InputContainer, stream: Stream | None) -> Iterator[av.VideoFrame]:
+    """Decode the stream from here on; like a player, pass over packets that can't be."""
+    for packet in container.demux(stream) if stream else ():
+        frames: list[av.VideoFrame] = []
+        with suppress(av.InvalidDataError):
+            frames = packet.decode()  # type: ignore[assignment]
+        yield from frames
 
 
 def _facts(container: InputContainer) -> VideoFacts:
-    if not container.streams.video:
+    stream = film(container)
+    if stream is None:
         raise BrokenVideoError("it has no picture")
-    stream = container.streams.video[0]
-    packets, size = 0, 0
-    for packet in container.demux(stream):
-        if packet.is_corrupt:
-            raise BrokenVideoError("it is cut off")
-        packets += packet.size > 0
-        size += packet.size
-    if packets == 0 or (stream.frames and packets < stream.frames):
-        raise BrokenVideoError(f"{packets} of {stream.frames} pictures are there")
-    seconds = float((stream.duration or 0) * (stream.time_base or 0))
-    seconds = seconds or float(container.duration or 0) / av.time_base
-    # The first pictures, then those from the last key frame on: both ends really decode.
-    for start in (0, stream.duration or 0):
-        container.seek(start, stream=stream)
-        if next(container.decode(stream), None) is None:
-            raise BrokenVideoError("its pictures can't be decoded")
     return VideoFacts(
         width=stream.codec_context.width,
         height=stream.codec_context.height,
-        duration_seconds=seconds,
+        duration_seconds=duration_seconds(container),
         frames_per_second=float(stream.average_rate or 0),
     )
 
 
 def _reason(exc: Exception) -> str:
+    if isinstance(exc, av.ArgumentError):  # what FFmpeg says where the whitelist lacks the format
+        return "it is not MP4"
     said = getattr(exc, "strerror", None) or str(exc)
     return said.split(":")[0].strip()[:80] or type(exc).__name__

@@ -13,14 +13,14 @@ os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="kling-ui-tests-")
 import httpx
 import pytest
 
-pytest.register_assert_rewrite("worlds")
+pytest.register_assert_rewrite("harness", "raw_server")
 
-from worlds import QuickRuntime, service_at
+from harness import QuickRuntime, service_at
 
 from kling_ui.ledger import Ledger
 from kling_ui.simulator import Simulator, studio
 
-LONGEST_FIRST = ("test_machine", "test_forms", "test_browser", "test_line", "test_crash")
+LONGEST_FIRST = ("test_machine", "test_forms", "test_browser", "test_sending", "test_crash")
 """Files that would keep one worker busy alone if they began last."""
 
 

@@ -31,12 +31,10 @@ from typing import Any
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
-from worlds import QuickRuntime  # noqa: E402
-
 from kling_ui import media  # noqa: E402
 from kling_ui.client import Client  # noqa: E402
 from kling_ui.ledger import UNFINISHED, Generation, Ledger, Status  # noqa: E402
-from kling_ui.service import LIVE, PollSettings, Service  # noqa: E402
+from kling_ui.service import LIVE, PollSettings, Runtime, Service, policy  # noqa: E402
 from kling_ui.simulator import Fault, Simulator, studio  # noqa: E402
 
 MODEL = "kling-video/v1.6/standard/text-to-video"
@@ -138,8 +136,7 @@ async def _live(folder: Path, base_url: str, pipe: Connection) -> None:
         folder=folder,
         origin=LIVE,
         poll_settings=PollSettings(poll_seconds=POLL_SECONDS),
-        # A day of searching passes in seconds.
-        runtime=QuickRuntime(longest_sleep=POLL_SECONDS).runtime,
+        runtime=Runtime(sleep=_sleep),
     )
     await service.resume()
     calls = set()
@@ -147,11 +144,23 @@ async def _live(folder: Path, base_url: str, pipe: Connection) -> None:
         prompt = await asyncio.to_thread(pipe.recv)
         if prompt is None:
             break
-        calls.add(asyncio.create_task(service.submit(MODEL, {"prompt": prompt})))
+        calls.add(asyncio.create_task(_submit(service, prompt)))
     await asyncio.gather(*calls)
-    while service._tasks:
-        await asyncio.gather(*service._tasks.values())
+    # What is to be searched for, or fetched again, in an hour is at rest until then.
+    while not all(  # noqa: ASYNC110  no event tells
+        service.is_resting(row.id) for row in ledger.unfinished(origin=LIVE)
+    ):
+        await asyncio.sleep(POLL_SECONDS)
     pipe.send("done")
+
+
+async def _submit(service: Service, prompt: str) -> None:
+    await service.submit(await service.prepare(MODEL, {"prompt": prompt}))
+
+
+async def _sleep(seconds: float) -> None:
+    """Let the waits that people sit through pass in no time, and no others."""
+    await asyncio.sleep(seconds if policy.is_long(seconds) else min(seconds, POLL_SECONDS))
 
 
 def open_ledger(folder: Path) -> Ledger:
@@ -180,6 +189,7 @@ class Figures:
     completed: int = 0
     unknown: int = 0
     rejected: int = 0
+    waiting: int = 0
     failed: int = 0
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
@@ -315,6 +325,7 @@ def figures(data: Path, simulator: Simulator) -> Figures:
         completed=statuses[Status.COMPLETED],
         unknown=statuses[Status.UNKNOWN],
         rejected=statuses[Status.REJECTED],
+        waiting=statuses[Status.WAITING],
         failed=statuses[Status.FAILED],
         lost=[logged.task.id for logged in made if not is_had(by_task.get(logged.task.id), data)],
         doubled=[each for each, count in (per_click + per_row).items() if count > 1],
@@ -361,7 +372,7 @@ def told(story: Story, left: Figures) -> str:
         f"kills: {story.light_kills} light, {story.app_kills} app; rows open at a kill: {caught}\n"
         f"clicks={story.clicks} rows={left.rows} accepted={left.accepted} charged={left.charged} "
         f"completed={left.completed} unknown={left.unknown} rejected={left.rejected} "
-        f"failed={left.failed}\n"
+        f"waiting={left.waiting} failed={left.failed}\n"
         f"lost={len(left.lost)} doubled={len(left.doubled)}"
     )
 

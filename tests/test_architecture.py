@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = {"settings", "catalog", "client", "ledger", "media", "service", "simulator", "ui"}
+PARTS = {
+    *("settings", "startup", "catalog", "client", "ledger", "media", "service", "simulator", "ui"),
+}
 MAY_IMPORT = {
     "settings": set(),
-    "catalog": set(),
+    "startup": {"settings"},
+    "catalog": {"media"},
     "media": set(),
     "client": set(),
     "ledger": set(),
@@ -28,7 +31,8 @@ ONLY_IN = {
     "gradio": {"ui", "app"},
     "sqlalchemy": {"ledger"},
     "dotenv": {"settings"},
-    "starlette": {"simulator", "app"},
+    "filelock": {"startup"},
+    "starlette": {"simulator", "ui", "app"},
     "uvicorn": {"simulator"},
 }
 """Which part alone knows a library."""

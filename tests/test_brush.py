@@ -14,9 +14,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from kling_ui.ui import brush
-from kling_ui.ui.brush import Painting, motion_brush, read, with_picture
-from kling_ui.ui.theme import look
+from kling_ui.catalog import PictureLimits
+from kling_ui.ui.create import brush
+from kling_ui.ui.create.brush import Painting, motion_brush, read, with_picture
+from kling_ui.ui.create.fields.composite import painting_to_send
+from kling_ui.ui.create.fields.media import taken_picture
+from kling_ui.ui.theme import theme
 
 FLAGS = [
     "--no-sandbox",
@@ -90,13 +93,71 @@ def test_a_painting_counts_for_its_own_picture_only():
     assert read(value(area()), picture="/b.png") == Painting(None, [])
 
 
+@pytest.mark.parametrize(
+    ("shown", "sent"),
+    [((5000, 3500), (3840, 2688)), ((3500, 5000), (1678, 2398)), ((4001, 1601), (300, 121))],
+)
+def test_a_painting_follows_its_picture_when_that_is_scaled(shown, sent):
+    width, height = shown
+    corners = [(0, 0), (width - 1, height - 1), (width // 2, height // 2), (width - 1, 0)]
+    path = [{"x": x, "y": y} for x, y in corners]
+    half = Image.new("L", (1000, 700))
+    half.paste(255, (500, 0, 1000, 700))
+    mask = as_uri(half)
+    painted = Painting(mask, [{"mask": mask, "trajectories": path}])
+    scaled = painted.scaled(shown, sent)
+    (only,) = scaled.dynamic_masks
+    points = [(point["x"], point["y"]) for point in only["trajectories"]]
+    assert points[:2] == [(0, 0), (sent[0] - 1, sent[1] - 1)]
+    assert points[2] == (pytest.approx(sent[0] / 2, abs=1), pytest.approx(sent[1] / 2, abs=1))
+    assert points[3] == (sent[0] - 1, 0)
+    for uri in (only["mask"], scaled.static_mask):
+        stretched = mask_of(uri)
+        assert stretched.size == sent
+        assert {color for _, color in stretched.getcolors()} == {WHITE, BLACK}
+        assert stretched.getpixel((sent[0] // 4, 5)) == BLACK
+        assert stretched.getpixel((sent[0] * 3 // 4, 5)) == WHITE
+
+
+def test_a_painting_on_a_picture_that_goes_as_it_is_stays_as_it_is():
+    painted = Painting(MASK, [{"mask": MASK, "trajectories": PATH}])
+    assert painted.scaled((640, 480), (640, 480)) is painted
+
+
+def test_what_is_read_for_sending_fits_the_picture_that_is_sent(tmp_path):
+    path = tmp_path / "photo.jpg"
+    noise = Image.effect_noise((1250, 875), 90).resize((5000, 3500)).convert("RGB")
+    noise.save(path, "JPEG", quality=100, subsampling=0)
+    assert path.stat().st_size > 10 * 10**6
+    mask = as_uri(Image.new("L", (1280, 896), 255))
+    far = {"x": 4500, "y": 3150}
+    raw = json.dumps(
+        {
+            "picture_id": brush._name_of(f"/gradio_api/file={path}"),
+            "areas": [area(mask, [{"x": 0, "y": 0}, far])],
+            "static_mask": mask,
+        }
+    )
+    painting = painting_to_send((raw, str(path)))
+    (sent,) = painting.dynamic_masks
+    size = mask_of(taken_picture(str(path), PictureLimits())).size
+    assert size != (5000, 3500)
+    assert sent["trajectories"][1]["x"] == pytest.approx(0.9 * size[0], abs=2)
+    assert sent["trajectories"][1]["y"] == pytest.approx(0.9 * size[1], abs=2)
+    assert mask_of(sent["mask"]).size == mask_of(painting.static_mask).size == size
+
+
 # -- painting
 
 
-def picture_uri(width: int, height: int) -> str:
+def as_uri(image: Image.Image) -> str:
     held = io.BytesIO()
-    Image.linear_gradient("L").resize((width, height)).convert("RGB").save(held, "PNG")
+    image.save(held, "PNG")
     return "data:image/png;base64," + base64.b64encode(held.getvalue()).decode()
+
+
+def picture_uri(width: int, height: int) -> str:
+    return as_uri(Image.linear_gradient("L").resize((width, height)).convert("RGB"))
 
 
 def mask_of(uri: str) -> Image.Image:
@@ -201,17 +262,17 @@ def desk() -> Iterator[Desk]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    dress = look()
+    updates = theme()
     style = (brush._HERE / "brush.css").read_text("utf-8")
-    if style not in dress["css"]:
-        dress["css"] += style
+    if style not in updates["css"]:
+        updates["css"] += style
     desk.blocks.launch(
         server_name="127.0.0.1",
         server_port=port,
         prevent_thread_lock=True,
         quiet=True,
         ssr_mode=False,
-        **dress,
+        **updates,
     )
     yield desk
     desk.blocks.close()

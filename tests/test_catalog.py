@@ -187,7 +187,7 @@ def test_a_model_is_readable(model):
 @every_model
 def test_without_values_a_model_asks_for_just_what_it_requires(model):
     needed = set(required(model))
-    if model.task is Task.TEXT and model.param("multi_prompt") is not None:
+    if model.param("multi_prompt") is not None:
         # Neither of the two is required by itself, but a video of nothing is.
         needed.add("prompt")
     assert set(problems(model, {})) == needed

@@ -4,10 +4,11 @@ import asyncio
 import errno
 import json
 import logging
+import re
 import time
 import traceback
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -15,15 +16,21 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from raw_server import HANG, answer, serving
 
 from kling_ui.client import (
+    AccessDeniedError,
     Client,
     ClientError,
     ConcurrencyLimitError,
     DownloadError,
+    KeyRefusedError,
+    ModelNotFoundError,
     NotSentError,
     RateLimitError,
     RefusedError,
+    RouteNotFoundError,
+    TaskNotFoundError,
     TaskState,
     UnauthorizedError,
     UnavailableError,
@@ -31,11 +38,12 @@ from kling_ui.client import (
     parse_retry_after,
 )
 from kling_ui.client import download as download_module
+from kling_ui.client.addresses import is_allowed, is_loopback_host
 from kling_ui.client.api_response import MAX_WAIT_SECONDS
 from kling_ui.client.download import Downloader
 from kling_ui.client.error_body import MAX_MESSAGE, MAX_SAID, ErrorBody
-from kling_ui.client.public_transport import CheckedTransport, is_allowed, is_loopback_host
-from kling_ui.client.responses import LogPage
+from kling_ui.client.public_transport import CheckedTransport
+from kling_ui.client.responses import FAILURE_STATUSES, SUCCESS_STATUSES, LogPage
 from kling_ui.simulator import Fault, Simulator
 
 KEY = "sk-very-secret-0123456789"
@@ -46,7 +54,6 @@ PATHS = {
     "kling": "/v2/generate/video/kling/generation",
     "universal": "/v2/video/generations",
 }
-HANG = b"hang"
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -56,68 +63,6 @@ def _certificates_read_once():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(httpx, "create_ssl_context", lambda *_, **__: certificates)
         yield
-
-
-# --------------------------------------------------------------------------- raw servers
-
-
-def answer(status=200, body=b"", **headers):
-    if not isinstance(body, bytes):
-        body = json.dumps(body).encode()
-        headers.setdefault("content_type", "application/json")
-    headers.setdefault("content_length", str(len(body)))
-    lines = [f"HTTP/1.1 {status} X", "Connection: close"]
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items() if value]
-    return "\r\n".join([*lines, "", ""]).encode() + body
-
-
-class RawServer:
-    """Answers each connection with the next bytes (the last ones again), then hangs up."""
-
-    def __init__(self, answers):
-        self.answers = list(answers)
-        self.requests = []
-        self.port = 0
-        self.arrived = asyncio.Event()
-        self.released = asyncio.Event()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.port}"
-
-    async def serve(self, reader, writer):
-        try:
-            self.requests.append(await read_request(reader))
-            self.arrived.set()
-            reply = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-            if reply is HANG:
-                await self.released.wait()
-            else:
-                writer.write(reply)
-                await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-
-async def read_request(reader):
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = 0
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            length = int(line.partition(b":")[2])
-    return head + await reader.readexactly(length)
-
-
-@asynccontextmanager
-async def serving(*answers):
-    raw = RawServer(answers)
-    server = await asyncio.start_server(raw.serve, "127.0.0.1", 0)
-    raw.port = server.sockets[0].getsockname()[1]
-    async with server:
-        yield raw
-        raw.released.set()
 
 
 @asynccontextmanager
@@ -289,7 +234,7 @@ async def test_the_id_in_the_header_saves_a_creation_whose_body_lacks_it():
 
 async def test_where_nobody_listens_nothing_was_sent():
     async with Client(base_url=free_port_url(), api_key=KEY) as client:
-        with pytest.raises(NotSentError, match="could not be reached"):
+        with pytest.raises(NotSentError, match=r"Nobody listens at 127\.0\.0\.1"):
             await create(client)
 
 
@@ -341,13 +286,16 @@ async def test_a_closed_client_sends_nothing():
         pytest.param(answer(200, b'{"id":' + b"9" * 9_000 + b"}"), id="huge number"),
         pytest.param(answer(200, b'"t1"'), id="string"),
         pytest.param(answer(200, b"null"), id="null"),
-        pytest.param(answer(302, b"", location="http://127.0.0.1:1/"), id="redirect"),
-        pytest.param(answer(307, b"", location="::::"), id="odd redirect"),
         pytest.param(answer(502, b"<html><h1>502 Bad Gateway</h1></html>"), id="html 502"),
         pytest.param(answer(504, b""), id="empty 504"),
         pytest.param(answer(503, b"upstream connect error"), id="text 503"),
         pytest.param(answer(504, {"message": "Endpoint request timed out"}), id="gateway json"),
         pytest.param(answer(500, [1, 2]), id="json list 500"),
+        pytest.param(answer(500, own_error(500, "Partner trouble")), id="own words 500"),
+        pytest.param(answer(503, own_error("503", "Down")), id="own words 503"),
+        pytest.param(answer(500, {"code": 1303, "message": "parallel task"}), id="1303 500"),
+        pytest.param(answer(599, b""), id="599"),
+        pytest.param(answer(999, b""), id="no class of HTTP"),
         pytest.param(answer(201, b'"' + b"x" * 3_000_000 + b'"'), id="too long"),
     ],
 )
@@ -389,12 +337,24 @@ async def test_cancelling_a_post_stays_a_cancellation():
     ("status", "body", "kind", "words"),
     [
         (400, own_error(400, "Body invalid"), RefusedError, "refused the request (400): Body inv"),
-        (404, own_error(404, "Model not found"), RefusedError, "Model not found"),
+        (404, own_error(404, "Model not found"), ModelNotFoundError, "Model not found"),
+        (
+            404,
+            {"message": "Gone", "error": {"data": {"kind": "err_model_not_found"}}},
+            ModelNotFoundError,
+            "Gone",
+        ),
+        (404, own_error(404, f"Cannot POST {PATHS['kling']}"), RouteNotFoundError, "Cannot POST"),
+        (404, b"<html><pre>Cannot POST /v2</pre></html>", RouteNotFoundError, "HTML page (404)"),
+        (405, b"", RouteNotFoundError, "the answer was empty"),
+        (301, b"", RefusedError, "answers with a redirect (301), which is not followed"),
+        (302, b"", RefusedError, "Correct AIML_API_BASE_URL."),
+        (307, own_error(307, "Over there"), RefusedError, "neither the key nor a paid request"),
         (
             413,
             b"<html>Too large</html>",
             RefusedError,
-            "a gateway answered with an HTML page (413)",
+            "The request is too large for the provider or a gateway before it (413).",
         ),
         (422, b"", RefusedError, "the answer was empty"),
         (409, b"{}", RefusedError, "the answer gave no reason"),
@@ -402,7 +362,24 @@ async def test_cancelling_a_post_stays_a_cancellation():
         (400, "json words", RefusedError, "json words"),
         (401, own_error(401, "Unknown key"), UnauthorizedError, "did not accept the API key (401)"),
         (403, own_error(403, "Run out of credits"), UnauthorizedError, "is out of credits (403)"),
-        (403, own_error(403, "Forbidden"), UnauthorizedError, "or not allowed to do this (403)"),
+        (
+            403,
+            own_error(403, "Forbidden"),
+            UnauthorizedError,
+            "does not allow this (403): Forbidden",
+        ),
+        (
+            403,
+            own_error(403, "Insufficient rights"),
+            UnauthorizedError,
+            "does not allow this (403)",
+        ),
+        (403, own_error(403, "This API key has no access"), UnauthorizedError, "check its scope"),
+        (401, own_error(401, "This API key has no access"), UnauthorizedError, "check its scope"),
+        (403, own_error(403, "You've run out of funds"), UnauthorizedError, "is out of credits"),
+        (403, b"<html>403 Forbidden</html>", RefusedError, "A gateway or firewall"),
+        (403, b"Forbidden", RefusedError, "A gateway or firewall"),
+        (401, b"<html>no</html>", UnauthorizedError, "A gateway or firewall"),
         (
             429,
             own_error(429, "Slow down"),
@@ -410,8 +387,6 @@ async def test_cancelling_a_post_stays_a_cancellation():
             "busy with this account (429): Slow down",
         ),
         (429, b"<html>no</html>", RateLimitError, "busy with this account (429), wait a little"),
-        (500, own_error(500, "Partner trouble"), RefusedError, "Partner trouble"),
-        (503, own_error("503", "Down"), RefusedError, "Down"),
         (
             400,
             own_error(400, "x", meta={"code": 1303}),
@@ -419,8 +394,8 @@ async def test_cancelling_a_post_stays_a_cancellation():
             "as many tasks as this account",
         ),
         (
-            500,
-            {"code": 1303, "message": "parallel task over"},
+            429,
+            {"message": "parallel task over resource pack limit"},
             ConcurrencyLimitError,
             "parallel task over",
         ),
@@ -486,6 +461,18 @@ async def test_no_exception_carries_the_key(reply):
             assert KEY[:12] not in told
 
 
+async def test_an_id_that_repeats_the_key_is_none():
+    echo = {"id": f"task of {KEY}", "generation_id": KEY}
+    with pytest.raises(UnknownOutcomeError) as caught:
+        await create_answered(answer(201, echo, x_inference_id=KEY))
+    assert caught.value.task_id is None
+    named = answer(504, own_error(504, requestId=KEY), x_inference_id=KEY, x_request_id=KEY)
+    with pytest.raises(UnknownOutcomeError) as caught:
+        await create_answered(named)
+    assert caught.value.task_id is None
+    assert KEY not in repr(vars(caught.value))
+
+
 async def test_a_failure_never_repeats_the_key():
     body = {"id": "t1", "status": "error", "error": {"message": f"bad {KEY}", "code": KEY}}
     state = await get_answered(answer(200, body))
@@ -520,8 +507,16 @@ async def test_nothing_of_a_call_is_logged_above_debug(tmp_path, caplog):
         (answer(200, b"{}"), "no usable answer (200)"),
         (answer(200, b"\x80\x81"), "no usable answer (200)"),
         (answer(200, own_error(500, "Odd")), "Odd"),
+        (answer(200, b'{"id": "t1", "status": 502, "message": "Odd"}'), "Odd"),
+        (answer(200, b'{"status": "502", "message": "Odd"}'), "Odd"),
+        (
+            answer(200, b'{"id": "t1", "status": "error", "statusCode": 500, "message": "Odd"}'),
+            "Odd",
+        ),
+        (answer(200, b'{"status": "error", "timestamp": "T", "error": {"message": "Odd"}}'), "Odd"),
+        (answer(200, b'{"data": {"status": "failed", "path": "/v2", "message": "Odd"}}'), "Odd"),
         (answer(200, b"[" * 100_000), "no usable answer (200)"),
-        (answer(302, b"", location="http://127.0.0.1:1/"), "no usable answer (302)"),
+        (answer(302, b"", location="http://127.0.0.1:1/"), "answers with a redirect (302)"),
         (answer(200, b'{"id": "t1"', content_length="99"), "broke before"),
     ],
 )
@@ -550,10 +545,29 @@ async def test_a_get_with_an_id_that_no_url_can_hold_is_no_news():
             await client.get("\ud800", route="kling")
 
 
-@pytest.mark.parametrize("status", [401, 403])
-async def test_a_get_tells_a_locked_account_apart(status):
-    with pytest.raises(UnauthorizedError):
-        await get_answered(answer(status, own_error(status)))
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (401, own_error(401), KeyRefusedError),
+        (401, b"<html>401</html>", AccessDeniedError),
+        (401, b"who are you?", AccessDeniedError),
+        (403, own_error(403), AccessDeniedError),
+        (403, b"<html>403</html>", AccessDeniedError),
+        (404, own_error(404, "Inference not found"), TaskNotFoundError),
+        (404, b"<html>404</html>", TaskNotFoundError),
+        (404, b"", TaskNotFoundError),
+        (400, own_error(400, "generation_id is wrong"), TaskNotFoundError),
+        (400, b"<html>400</html>", TaskNotFoundError),
+        (429, own_error(429), UnavailableError),
+        (500, own_error(500), UnavailableError),
+        (524, b"<html>524</html>", UnavailableError),
+    ],
+)
+async def test_a_get_that_is_turned_away_or_knows_no_such_task_is_told_apart(status, body, kind):
+    with pytest.raises(UnavailableError) as caught:
+        await get_answered(answer(status, body))
+    assert type(caught.value) is kind
+    assert caught.value.status_code == status
 
 
 def row(client_request_id, **more):
@@ -581,6 +595,32 @@ async def test_the_log_is_paged_until_our_request_is_found():
         "/v2/logs?period=24h&limit=100&offset=0",
         "/v2/logs?period=24h&limit=100&offset=2",
     ]
+
+
+async def test_the_log_can_be_asked_for_a_time_and_a_model():
+    east = NOW.astimezone(timezone(timedelta(hours=2)))
+    async with talking_to(answer(200, {"data": [row("r1")]})) as (client, raw):
+        await client.find("r1", model=MODEL, span=(east, east + timedelta(hours=1)))
+    target = raw.requests[0].split(b" ")[1].decode()
+    assert dict(httpx.QueryParams(target.partition("?")[2])) == {
+        "model": MODEL,
+        "start": "2026-03-01T12:00:00Z",
+        "end": "2026-03-01T13:00:00Z",
+        "limit": "100",
+        "offset": "0",
+    }
+
+
+def test_the_name_of_a_key_tells_nothing_of_it_and_differs_from_others():
+    names = {
+        Client(base_url="https://a.example", api_key=key).key_hash
+        for key in (KEY, KEY + "x", KEY.upper(), f" {KEY} ")
+    }
+    assert len(names) == 3
+    for name in names:
+        assert re.fullmatch("[0-9a-f]{16}", name)
+        assert name not in KEY
+    assert Client(base_url="https://a.example", api_key="").key_hash is None
 
 
 @pytest.mark.parametrize(
@@ -666,6 +706,60 @@ def test_the_address_is_found_in_every_form(video):
     assert state_of({"status": "generating", **video}).video_url == "https://a.b/v"
 
 
+WRAPPINGS = {
+    "bare": lambda task: task,
+    "data": lambda task: {"data": task},
+    "result": lambda task: {"result": task},
+    "response": lambda task: {"response": task},
+    "data beside the status of the call": lambda task: {"status": "success", "data": task},
+    "data beside an HTTP code": lambda task: {"statusCode": 200, "message": "ok", "data": task},
+    "data beside the id": lambda task: {"id": task["id"], "data": task},
+    "data in data": lambda task: {"data": {"data": task}},
+    "result in data": lambda task: {"data": {"result": task}},
+    "a list": lambda task: [task],
+    "a list in data": lambda task: {"data": [task]},
+    "a text": json.dumps,
+    "a text in data": lambda task: {"data": json.dumps(task)},
+    "a text in result": lambda task: {"result": json.dumps(task)},
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS)
+async def test_a_task_is_read_whatever_it_is_wrapped_in(wrap):
+    task = {
+        "id": "t1",
+        "status": "queued",
+        "meta": {"usage": {"usd_spent": 0.5}},
+    }
+    done = {**task, "status": "completed", "video": {"url": "https://a.b/v"}}
+    failed = {**task, "status": "failed", "error": {"message": "It broke"}}
+    states = [await get_answered(answer(200, json.dumps(wrap(each)).encode()))
+              for each in (task, done, failed)]  # fmt: skip
+    assert [state.task_id for state in states] == ["t1"] * 3
+    assert [state.status for state in states] == ["queued", "completed", "failed"]
+    assert [state.video_url for state in states] == [None, "https://a.b/v", None]
+    assert [state.usd_spent for state in states] == [0.5] * 3
+    assert states[2].failure.message == "It broke"
+
+
+@pytest.mark.parametrize("key", ["data", "result", "response", "output"])
+def test_what_lies_beside_the_state_of_a_task_does_not_end_it(key):
+    state = state_of({"id": "t1", "status": "generating", key: {"status": "failed"}})
+    assert (state.status, state.failure) == ("generating", None)
+
+
+@pytest.mark.parametrize("word", sorted(SUCCESS_STATUSES | FAILURE_STATUSES))
+def test_a_word_that_ends_a_task_is_known_in_any_spelling(word):
+    parts = word.split("_")
+    camel = parts[0] + "".join(part.title() for part in parts[1:])
+    spellings = [word, word.upper(), camel, word.title(), "-".join(parts), " ".join(parts),
+                 "".join(parts).upper()]  # fmt: skip
+    states = [state_of({"status": spelling}) for spelling in spellings]
+    assert {state.status for state in states} == {word}
+    assert {state.is_finished for state in states} == {word in SUCCESS_STATUSES}
+    assert {state.failure is not None for state in states} == {word in FAILURE_STATUSES}
+
+
 @pytest.mark.parametrize(
     "url",
     ["", "file:///etc/passwd", "ftp://a.b/v", "javascript:1", "/v.mp4", "https://", 5, None, True,
@@ -689,14 +783,17 @@ def test_a_video_outranks_an_error():
         ({"status": "error"}, "The provider gave no reason."),
         ({"status": "FAILED"}, "The provider gave no reason."),
         ({"status": "cancelled", "message": "by you"}, "by you"),
-        ({"status": "generating", "error": "It broke"}, "It broke"),
-        ({"error": {"name": "Oops", "message": "It broke"}}, "It broke"),
+        ({"status": "error", "error": "It broke"}, "It broke"),
+        ({"status": "failed", "error": {"name": "Oops", "message": "It broke"}}, "It broke"),
         ({"status": "error", "error": {"name": "InternalError", "message": None}}, "InternalError"),
         (
-            {"error": {"detail": [{"loc": ["body", "image_url"], "msg": "No face"}]}},
+            {
+                "status": "error",
+                "error": {"detail": [{"loc": ["body", "image_url"], "msg": "No face"}]},
+            },
             "No face (image",
         ),
-        ({"error": {"error": {"error": {"message": "deep"}}}}, "deep"),
+        ({"status": "error", "error": {"error": {"error": {"message": "deep"}}}}, "deep"),
         ({"status": "error", "error": "<html><b>no</b></html>"}, "The provider gave no reason."),
         ({"status": "error", "error": 1301}, "content policy"),
     ],
@@ -714,14 +811,15 @@ def test_every_form_of_an_error_is_a_failure(body, words):
         {"status": "waiting", "error": {"message": None, "name": ""}},
         {"status": "some-new-word", "error": False},
         {"status": "generating", "error": 0, "message": "on its way"},
-        {"status": "completed"},
+        {"status": "generating", "error": "It broke"},
+        {"status": "queued", "error": {"name": "Oops", "message": "It broke"}},
+        {"error": {"error": {"message": "deep"}}},
         {},
     ],
 )
-def test_no_evidence_means_still_going(body):
+def test_only_a_word_for_it_makes_an_end(body):
     state = state_of(body)
-    assert state.failure is None
-    assert state.video_url is None
+    assert (state.failure, state.video_url, state.is_finished) == (None, None, False)
 
 
 @pytest.mark.parametrize(
@@ -806,14 +904,14 @@ def test_no_json_can_break_the_reading_of_it(body):
         ({"error": {"message": "nested"}}, "nested", None),
         ({"message": "Bad Request",
           "meta": [{"code": "invalid_type", "path": ["cfg_scale"], "message": "Expected number"}]},
-         "Bad Request; Expected number (cfg_scale)", "cfg_scale"),
+         "Expected number (cfg_scale)", "cfg_scale"),
         ({"message": "Invalid", "meta": {"fieldErrors": {"prompt": ["Required"]}}},
-         "Invalid; Required (prompt)", "prompt"),
+         "Required (prompt)", "prompt"),
         ({"message": '[{"path": ["duration"], "message": "Expected 5 | 10"}]'},
          "Expected 5 | 10 (duration)", "duration"),
         ({"message": "x",
           "meta": {"details": [{"path": "body.camera_control.config", "msg": "no"}]}},
-         "x; no (camera_control)", "camera_control"),
+         "no (camera_control)", "camera_control"),
         ({"message": "duration: Expected number"}, "duration: Expected number", "duration"),
         ({"message": "Invalid value for 'aspect_ratio'"}, "Invalid value for 'aspect_ratio'",
          "aspect_ratio"),
@@ -1288,7 +1386,7 @@ async def test_a_video_is_made_and_fetched_on_both_routes(simulator, client, tmp
         (Fault(on="create", kind="reset_before"), UnknownOutcomeError, False),
         (Fault(on="create", kind="reset_after"), UnknownOutcomeError, True),
         (Fault(on="create", kind="hang", seconds=5, after=True), UnknownOutcomeError, True),
-        (Fault(on="create", kind="status"), RefusedError, False),
+        (Fault(on="create", kind="status"), UnknownOutcomeError, False),
         (Fault(on="create", kind="status", status=429, retry_after="2"), RateLimitError, False),
         (Fault(on="create", kind="status", status=403), UnauthorizedError, False),
         (Fault(on="create", kind="html"), UnknownOutcomeError, False),
@@ -1338,14 +1436,17 @@ async def test_a_spoilt_get_is_no_news_and_the_next_one_is_fine(simulator, clien
     assert (await client.get(state.task_id, route="kling")).task_id == state.task_id
 
 
-async def test_odd_words_and_missing_urls_are_still_going(simulator, client):
+async def test_odd_words_are_still_going_and_a_missing_address_does_not_hide_the_end(
+    simulator, client
+):
     state = await client.create(PAYLOAD, request_id="odd", route="kling")
     simulator.plan(
         Fault(on="get", kind="word", word="Dreaming"), Fault(on="get", kind="missing_url")
     )
-    for word in ("dreaming", "completed"):
+    for word, is_finished in (("dreaming", False), ("completed", True)):
         state = await client.get(state.task_id, route="kling")
         assert (state.status, state.video_url, state.failure) == (word, None, None)
+        assert state.is_finished is is_finished
 
 
 async def test_a_failed_task_tells_why(simulator, client):
@@ -1370,8 +1471,10 @@ async def test_an_unknown_generation_is_no_news(client):
 
 async def test_a_wrong_key_is_said(simulator):
     async with Client(base_url=simulator.base_url, api_key="sk-wrong-key") as stranger:
-        for call in (create(stranger), stranger.get("t", route="kling"), stranger.find("r")):
-            with pytest.raises(UnauthorizedError, match="did not accept the API key"):
+        with pytest.raises(UnauthorizedError, match="did not accept the API key"):
+            await create(stranger)
+        for call in (stranger.get("t", route="kling"), stranger.find("r")):
+            with pytest.raises(KeyRefusedError, match="did not accept the API key"):
                 await call
 
 

@@ -17,8 +17,8 @@ from itertools import combinations, product
 
 import av
 import pytest
+from harness import TOO_LONG_SECONDS, QuickRuntime, service_at, submit
 from PIL import Image
-from worlds import TOO_LONG_SECONDS, QuickRuntime, service_at
 
 from kling_ui.catalog import (
     AXES,
@@ -98,6 +98,19 @@ def video_file():
             output.mux(pictures.encode(frame))
         output.mux(pictures.encode())
     return stream.getvalue()
+
+
+@cache
+def film(seconds):
+    """Return a video as a data URI: one picture a second, the last one as long as the others."""
+    stream = BytesIO()
+    with av.open(stream, "w", format="mp4") as output:
+        pictures = output.add_stream("mpeg4", rate=1)
+        pictures.width, pictures.height, pictures.pix_fmt = 96, 64, "yuv420p"
+        for _ in range(seconds):
+            output.mux(pictures.encode(av.VideoFrame(96, 64, "yuv420p")))
+        output.mux(pictures.encode())
+    return uri("video/mp4", stream.getvalue())
 
 
 FILES = {
@@ -221,7 +234,8 @@ def _(param: Elements):
         yield with_links(element(reference_image_urls=four), count=4)
         return
     yield [{"reference_image_urls": four}]
-    yield with_links(element(reference_image_urls=four, video_url=data("video")), count=4)
+    only = element(reference_image_urls=four, video_url=data("video"))
+    yield [only, *with_links(element(reference_image_urls=four), count=3)]
 
 
 @right.register
@@ -512,8 +526,12 @@ def groups_of(model, groups):
 
 
 def has_to_say_something(model):
-    """Tell whether a request without a picture may hold the words in either of two ways."""
-    return model.task is Task.TEXT and model.param("multi_prompt") is not None
+    """Tell whether a request has to hold words, in either of two ways."""
+    return model.param("multi_prompt") is not None
+
+
+def is_omni(model):
+    return model.version == "3 Omni"
 
 
 def around(model, given=None, *, fill=plain_links):
@@ -521,7 +539,7 @@ def around(model, given=None, *, fill=plain_links):
     values = {param.name: fill(param) for param in model.params if param.required} | (given or {})
     if has_to_say_something(model) and "multi_prompt" not in values:
         values.setdefault("prompt", PROMPT)
-    if "tail_image_url" in values and model.param("generate_audio"):
+    if "tail_image_url" in values and is_omni(model):
         values["generate_audio"] = False
     if model.param("effect_scene") and "image_url" not in (given or {}):
         one = fill(Media(name="", label=""))
@@ -565,9 +583,20 @@ def broken_rules(model):
         values = around(model, {name: plain_links(model.param(name)) for name in names})
         cases[" and ".join(names)] = values, told
     if has_to_say_something(model):
-        cases["no words"] = {}, {"prompt"}
-        cases["only what to avoid"] = {"duration": 5}, {"prompt"}
-    if model.param("tail_image_url") and model.param("generate_audio"):
+        wordless = around(model)
+        del wordless["prompt"]
+        cases["no words"] = wordless, {"prompt"}
+        cases["only a duration"] = {**wordless, "duration": 5}, {"prompt"}
+    if model.version.startswith("3") and model.param("elements"):
+        seen = {**linked(element()), "video_url": LINKS["video"]}
+        elements = [seen, linked(element()), seen]
+        cases["two elements with videos"] = around(model, {"elements": elements}), {"elements"}
+    if model.task is Task.MOTION:
+        for orientation, seconds in (("image", 11), ("video", 31), (None, 31)):
+            asked = {"character_orientation": orientation} if orientation else {}
+            values = around(model, {"video_url": film(seconds), **asked})
+            cases[f"{seconds} s, as in the {orientation}"] = values, {"video_url"}
+    if model.param("tail_image_url") and is_omni(model):
         loud = around(model, {"tail_image_url": LINKS["image"]})
         cases["a last frame and sound"] = {**loud, "generate_audio": True}, {"tail_image_url"}
         del loud["generate_audio"]
@@ -647,7 +676,7 @@ async def service(provider, rows, folder):
 
 async def submitted(service, model, values):
     async with asyncio.timeout(TOO_LONG_SECONDS):
-        return await service.submit(model.id, values)
+        return await submit(service, model.id, values)
 
 
 async def assert_arrives_unchanged(service, provider, model, values):
@@ -681,7 +710,7 @@ async def assert_stay_here(service, provider, model, cases):
     found = {what: await told(service, model, values) for what, (values, _) in cases.items()}
     assert found == {what: names for what, (_, names) in cases.items()}
     assert provider.seen[before:] == []
-    assert service._tasks == {}
+    assert service.diagnostics()["runs"] == 0
 
 
 # -- what a model takes
@@ -733,6 +762,7 @@ def test_words_numbers_and_files_may_be_as_large_as_the_provider_says(model):
             assert param.max_length == (3072 if is_turbo else 2500)
         if isinstance(param, Storyboard):
             assert (param.max_length, param.is_timed) == ((2500, False), (3072, True))[is_turbo]
+            assert param.maximum == 6
         if isinstance(param, Media) and param.media == "image":
             assert param.limits.max_bytes == (50 if is_turbo else 10) * MEGABYTE
         if isinstance(param, Media | Pictures | PictureOrPair):
@@ -810,6 +840,61 @@ async def test_what_the_provider_does_not_take_together_is_refused_and_nothing_i
     service, provider, model
 ):
     await assert_stay_here(service, provider, model, broken_rules(model))
+
+
+@pytest.mark.parametrize("model", [p for p in EVERY_MODEL if p.values[0].task is Task.MOTION])
+@pytest.mark.parametrize(("orientation", "seconds"), [("image", 10), ("video", 30), (None, 30)])
+def test_a_video_of_movements_may_be_as_long_as_its_limit(model, orientation, seconds):
+    asked = {"character_orientation": orientation} if orientation else {}
+    values = around(model, {"video_url": film(seconds), **asked})
+    assert model.payload(values) == {"model": model.id, **values}
+
+
+NOTES = [
+    ({"tail_image_url": LINKS["image"]}, "tail_image_url"),
+    ({"tail_image_url": LINKS["image"], "generate_audio": True}, "tail_image_url"),
+    ({"elements": [{**linked(element()), "video_url": LINKS["video"]}]}, "elements"),
+]
+
+
+@pytest.mark.parametrize(("given", "field"), NOTES)
+@pytest.mark.parametrize("tier", ["standard", "pro"])
+def test_what_the_pages_leave_in_doubt_is_noted_and_sent_as_given(tier, given, field):
+    model = MODELS[f"klingai/video-v3-{tier}-image-to-video"]
+    values = around(model, given)
+    assert [note.field for note in model.warnings(values)] == [field]
+    assert model.payload(values) == {"model": model.id, **values}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"tail_image_url": LINKS["image"], "generate_audio": False},
+        {"elements": [linked(element())]},
+        {"generate_audio": True},
+    ],
+)
+def test_what_the_pages_agree_on_has_no_note(given):
+    model = MODELS["klingai/video-v3-pro-image-to-video"]
+    assert model.warnings(around(model, given)) == ()
+
+
+@every_model
+def test_the_prompt_says_how_to_point_at_each_input_that_is_counted(model):
+    names = {"image_list": "@Image1", "elements": "@Element1"}
+    has_video_to_point_at = model.param("video_url") and model.task is not Task.MOTION
+    wanted = {word for name, word in names.items() if model.param(name)}
+    wanted |= {"@Video1"} if has_video_to_point_at else set()
+    if model.task is Task.IMAGES:
+        return  # an older model, whose pages know no such words
+    told = model.param("prompt").help if model.param("prompt") else ""
+    assert {word for word in (*names.values(), "@Video1") if word in told} == wanted
+
+
+@every_model
+def test_a_video_is_asked_for_as_a_link_first(model):
+    video = model.param("video_url")
+    assert video is None or "Best a link" in video.help
 
 
 @every_model

@@ -307,7 +307,8 @@ def test_a_storyboard_is_written_with_the_keyboard_and_its_seconds_are_summed(pa
 
 
 def test_a_tail_frame_needs_the_sound_switched_off(page: Page, app: App, red: Path, green: Path):
-    choose(page, Task.IMAGE, "Kling 3 · Standard")
+    choose(page, Task.IMAGE, "Kling 3 Omni · 720p")
+    page.locator("#prompt textarea").fill("Rain")
     give(page, "image_url", red)
     give(page, "tail_image_url", green)
     press(page)

@@ -83,6 +83,10 @@ def test_a_committed_row_is_there_after_reopening(ledger, url):
         credits_used=420_000.0,
         usd_spent=0.21,
         error=GenerationError("failed", "No face was found.", "image_url"),
+        sent_at=NOON.isoformat(),
+        route="kling",
+        key_hash="0123456789abcdef",
+        is_put_away=True,
     )
     ledger.insert(full)
     ledger.insert(generation("b"))
@@ -142,7 +146,7 @@ def test_the_schema_has_a_version_and_opening_again_changes_nothing(ledger, url,
     again.open()
     again.close()
     connection = sqlite3.connect(tmp_path / "ledger.db")
-    assert connection.execute("SELECT version FROM schema_version").fetchall() == [(1,)]
+    assert connection.execute("SELECT version FROM schema_version").fetchall() == [(2,)]
     connection.close()
     assert ledger.get("a") == generation()
 
@@ -151,16 +155,16 @@ def test_a_ledger_of_a_newer_app_is_refused_and_left_as_it_is(ledger, url, tmp_p
     ledger.insert(generation())
     connection = sqlite3.connect(tmp_path / "ledger.db")
     with connection:
-        connection.execute("UPDATE schema_version SET version = 2")
+        connection.execute("UPDATE schema_version SET version = 3")
     newer = Ledger(url)
     with pytest.raises(LedgerError) as caught:
         newer.open()
     newer.close()
     assert str(caught.value) == (
-        "This ledger was written by a newer Kling UI (schema 2; this one knows 1). "
+        "This ledger was written by a newer Kling UI (schema 3; this one knows 2). "
         "Update the app, or point KLING_UI_DATA_DIR at another folder."
     )
-    assert connection.execute("SELECT version FROM schema_version").fetchall() == [(2,)]
+    assert connection.execute("SELECT version FROM schema_version").fetchall() == [(3,)]
     connection.close()
 
 
@@ -205,6 +209,15 @@ def test_an_update_touches_no_other_row(ledger):
     assert ledger.get("b") == generation("b")
 
 
+def test_an_update_leaves_a_row_alone_whose_status_is_another_by_now(ledger, clock):
+    ledger.insert(generation(status=Status.SUBMITTING))
+    clock.tick()
+    late = ledger.update("a", only_from=(Status.WAITING,), status=Status.CANCELLED)
+    assert late == ledger.get("a") == generation(status=Status.SUBMITTING)
+    in_time = ledger.update("a", only_from=(Status.SUBMITTING,), status=Status.UNKNOWN)
+    assert in_time.status is Status.UNKNOWN
+
+
 def test_an_update_of_nothing_is_a_key_error(ledger):
     with pytest.raises(KeyError):
         ledger.update("nothing", status=Status.QUEUED)
@@ -245,10 +258,17 @@ def test_an_owners_newest_unfinished_one_is_found(three_and_one):
     assert ids(three_and_one.newest("ann", limit=1, only_unfinished=True)) == ["b"]
 
 
+def test_what_was_put_away_is_unfinished_but_not_under_way_for_its_owner(three_and_one):
+    three_and_one.update("c", is_put_away=True)
+    assert ids(three_and_one.newest("ann", limit=9, only_unfinished=True)) == ["b", "a"]
+    assert ids(three_and_one.newest("ann", limit=9)) == ["c", "b", "a"]
+    assert "c" in ids(three_and_one.unfinished(origin=SIMULATOR))
+
+
 @pytest.mark.parametrize("status", list(Status))
 def test_unfinished_is_everything_that_something_may_still_happen_to(ledger, status):
     ledger.insert(generation(status=status))
-    is_open = status not in {Status.REJECTED, Status.COMPLETED, Status.FAILED}
+    is_open = status.value not in {"rejected", "cancelled", "abandoned", "completed", "failed"}
     assert ids(ledger.unfinished(origin=SIMULATOR)) == (["a"] if is_open else [])
     assert (status in UNFINISHED) is is_open
 
@@ -292,6 +312,7 @@ def test_a_file_that_is_no_database_is_a_ledger_error(tmp_path, content):
         "created_at = 'yesterday'",
         "created_at = '2026-01-01T00:00:00'",
         "finished_at = 'soon'",
+        "sent_at = 'just now'",
     ],
 )
 def test_a_row_that_somebody_has_spoilt_hides_no_other(ledger, tmp_path, change, caplog):

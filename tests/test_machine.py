@@ -18,6 +18,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from harness import MODEL, TOO_LONG_SECONDS, Mistakes, QuickRuntime, service_at, submit, until
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -26,8 +27,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from test_properties import asking, creating, faults, fetching, searching
-from worlds import MODEL, TOO_LONG_SECONDS, Mistakes, QuickRuntime, service_at, until
+from test_properties import NO_ENDS, asking, creating, faults, fetching, searching
 
 from kling_ui import media
 from kling_ui.ledger import UNFINISHED, Ledger, LedgerError, Status
@@ -38,6 +38,7 @@ FEW = 250
 STEPS = 25
 VIDEO_SECONDS = 5
 MAYBE_SENT = (Status.SUBMITTING, Status.UNKNOWN)
+NOTHING_SPENT = (Status.WAITING, Status.REJECTED, Status.CANCELLED)
 
 FULL = "1303 too many parallel tasks"
 mishaps = st.one_of(
@@ -45,8 +46,9 @@ mishaps = st.one_of(
     asking,
     searching,
     fetching,
-    # Kling's limit of parallel tasks, in the three forms it comes in.
+    # Kling's limit of parallel tasks: a 4xx says so for sure, a 5xx does not.
     faults("create", status={"status": [400, 429, 500], "message": [FULL]}),
+    faults("create", status={"status": [404], "message": ["Cannot POST /v2", "No such model"]}),
     # Long enough for a crash to fall in the middle of it.
     faults("create", hang={"seconds": [0.2], "after": [True, False]}),
     faults("get", hang={"seconds": [0.2]}),
@@ -60,6 +62,13 @@ for_good = st.sampled_from(
         Fault(on="create", kind="status", status=429, message=FULL, times=None),
         Fault(on="get", kind="word", word="on the runway", times=None),
         Fault(on="get", kind="html", times=None),
+        Fault(on="get", kind="html", status=403, times=None),
+        Fault(on="get", kind="status", status=401, times=None),
+        Fault(on="get", kind="status", status=404, times=None),
+        Fault(on="get", kind="garbage", body=NO_ENDS[1], times=None),
+        Fault(on="get", kind="missing_url", times=None),
+        Fault(on="create", kind="status", status=500, after=True, times=None),
+        Fault(on="create", kind="status", status=429, times=None),
         Fault(on="logs", kind="late", times=None),
         Fault(on="logs", kind="status", status=401, times=None),
         Fault(on="download", kind="short", times=None),
@@ -153,7 +162,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.clicks += 1
         TALLY["clicks"] += 1
         prompt = f"Click {self.clicks}. {word}"
-        self._keep(self.service.submit(MODEL, {"prompt": prompt}))
+        self._keep(submit(self.service, MODEL, {"prompt": prompt}))
         self._run(asyncio.sleep(moment))
 
     @rule(moment=moments)
@@ -170,12 +179,24 @@ class AnyOrder(RuleBasedStateMachine):
         self._run(asyncio.sleep(moment))
 
     @rule(number=which, is_looked_for=st.booleans(), moment=moments)
-    def forget(self, number, is_looked_for, moment):
+    def abandon(self, number, is_looked_for, moment):
         lost = self._one_of_them(number, Status.UNKNOWN)
         if is_looked_for:
             self._keep(self.service.resume_one(lost))
-        self._keep(self.service.forget(lost))
+        self._keep(self.service.abandon(lost))
         self._run(asyncio.sleep(moment))
+
+    @rule(number=which, is_wanted_after_all=st.booleans(), moment=moments)
+    def cancel(self, number, is_wanted_after_all, moment):
+        waiting = self._one_of_them(number, Status.WAITING, Status.SUBMITTING)
+        self._keep(self.service.cancel(waiting))
+        if is_wanted_after_all:
+            self._keep(self.service.resume_one(waiting))
+        self._run(asyncio.sleep(moment))
+
+    @rule(number=which)
+    def put_away(self, number):
+        self._keep(self.service.put_away(self._one_of_them(number)))
 
     @rule(number=which)
     def watch(self, number):
@@ -266,10 +287,11 @@ class AnyOrder(RuleBasedStateMachine):
         by_id = {row.id: row for row in rows}
         for logged in made:
             row = by_id[logged.client_request_id]
-            is_known = row.task_id == logged.task.id and row.status is not Status.REJECTED
-            is_searched = row.task_id is None and row.status in MAYBE_SENT
-            is_forgotten = row.task_id is None and is_given_up(row)
-            assert is_known or is_searched or is_forgotten or not is_charged(logged.task), row
+            assert row.status not in NOTHING_SPENT, row
+            is_known = row.task_id == logged.task.id
+            is_searched = row.status in MAYBE_SENT
+            is_given_up = row.status is Status.ABANDONED
+            assert is_known or is_searched or is_given_up, row
 
     def _assert_completed_means_that_the_video_is_there(self, rows):
         for row in rows:
@@ -309,10 +331,10 @@ class AnyOrder(RuleBasedStateMachine):
             self.simulator.start()
         self._run(self._let_calls_end())
         self._run(self.service.resume())
-        self._run(until(lambda: not self.service._tasks))
+        self._run(until(lambda: not self.service.diagnostics()["runs"]))
         for row in self._rows(*UNFINISHED):
             self._run(self.service.resume_one(row.id))
-        self._run(until(lambda: not self.service._tasks))
+        self._run(until(lambda: not self.service.diagnostics()["runs"]))
         tasks = {logged.client_request_id: logged.task for logged in self._log() if logged.task}
         for row in self._rows():
             assert_it_ended_well(row, tasks.get(row.id))
@@ -320,7 +342,8 @@ class AnyOrder(RuleBasedStateMachine):
         TALLY["accepted"] += self.simulator.accepted
         TALLY["charged"] += self.simulator.charges
         TALLY["completed"] += len(self._rows(Status.COMPLETED))
-        TALLY["forgotten"] += sum(is_given_up(row) for row in self._rows())
+        TALLY["abandoned"] += len(self._rows(Status.ABANDONED))
+        TALLY["cancelled"] += len(self._rows(Status.CANCELLED))
 
     async def _let_calls_end(self):
         async with asyncio.timeout(TOO_LONG_SECONDS):
@@ -355,17 +378,13 @@ def is_charged(task):
     return task is not None and task.phase(float("inf")) != "failed"
 
 
-def is_given_up(row):
-    return row.status is Status.REJECTED and row.error.kind == "forgotten"
-
-
 def assert_it_ended_well(row, task):
     """Every row is final, but for what never arrived and what the provider took back."""
     if row.status is Status.COMPLETED:
         assert is_charged(task)
         assert (row.task_id, row.usd_spent) == (task.id, task.usd)
         return
-    assert not is_charged(task) or is_given_up(row), row
+    assert not is_charged(task) or row.status is Status.ABANDONED, row
     if row.status is Status.UNKNOWN:
         assert task is None, row
         return

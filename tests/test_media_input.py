@@ -2,33 +2,36 @@
 
 import base64
 import struct
+import subprocess
 import sys
 import zlib
 from contextlib import suppress
 from fractions import Fraction
 from io import BytesIO
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile
 
 from kling_ui.catalog.media_input import (
     MAX_AUDIO_BYTES,
     MAX_VIDEO_BYTES,
     PictureLimits,
-    Taken,
     UnusableMediaError,
     check_media,
     picture_from_bytes,
+    seconds_of,
     take_audio,
     take_picture,
     take_video,
 )
 
 LIMITS = PictureLimits()
+ROOT = Path(__file__).resolve().parent.parent
 DAMAGED = (
     "The picture is damaged, cut off, or of a rare kind. "
     "Open it in an image editor and save it anew as JPEG or PNG."
@@ -182,7 +185,7 @@ def test_a_jpeg_with_a_second_picture_behind_it_goes_as_it_is():
 
 def test_what_was_taken_does_not_show_its_bytes_when_it_is_printed():
     taken = picture_from_bytes(saved(picture(), "PNG"), LIMITS)
-    assert repr(taken) == repr(Taken(uri="another")) == "Taken(notes=())"
+    assert repr(taken) == "Taken(notes=(), size=(400, 300), shown_size=(400, 300))"
 
 
 # Pictures that are mended
@@ -347,6 +350,140 @@ def test_a_larger_limit_lets_a_larger_picture_through():
     assert picture_from_bytes(data, PictureLimits(max_bytes=50 * 10**6)).notes == ()
 
 
+# Pictures that every browser shows, in files that are not in order
+
+
+def chunk(name, body, *, is_intact=True):
+    checksum = zlib.crc32(name + body) ^ (not is_intact)
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", checksum)
+
+
+PNG, JPEG_ = saved(noise((400, 300)), "PNG"), saved(noise((400, 300)), "JPEG")
+
+
+def with_chunk(name, body, **more):
+    return PNG[:33] + chunk(name, body, **more) + PNG[33:]
+
+
+def with_wrong_checksum(name):
+    at = PNG.index(name)
+    end = at + 4 + int.from_bytes(PNG[at - 4 : at])
+    return PNG[:end] + bytes([PNG[end] ^ 1]) + PNG[end + 1 :]
+
+
+WORKFLOW = zlib.compress(b"x" * 1_600_000)
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+MEDIUM_TEXT = chunk(b"zTXt", b"w\0\0" + zlib.compress(bytes(900_000)))
+OUT_OF_ORDER = {
+    "large zTXt": with_chunk(b"zTXt", b"workflow\0\0" + WORKFLOW),
+    "large iTXt": with_chunk(b"iTXt", b"workflow\0\1\0\0\0" + WORKFLOW),
+    "large tEXt": with_chunk(b"tEXt", b"workflow\0" + bytes(2_000_000)),
+    "large iTXt at the end": PNG[:-12] + chunk(b"iTXt", b"w\0\1\0\0\0" + WORKFLOW) + PNG[-12:],
+    "many zTXt": PNG[:33]
+    + chunk(b"zTXt", b"w\0\0" + zlib.compress(bytes(900_000))) * 80
+    + PNG[33:],
+    "half a zTXt": with_chunk(b"zTXt", b"w\0\0" + WORKFLOW[:-100]),
+    "large profile": with_chunk(b"iCCP", b"p\0\0" + zlib.compress(PROFILE + bytes(2_000_000))),
+    "no profile": with_chunk(b"iCCP", b"p\0\0nothing"),
+    "foreign chunk": with_chunk(b"caBX", bytes(300_000)),
+    **{
+        f"wrong checksum of {name.decode()}": with_chunk(name, body, is_intact=False)
+        for name, body in {
+            b"tEXt": b"Comment\0hello",
+            b"gAMA": struct.pack(">I", 45455),
+            b"pHYs": struct.pack(">IIB", 2835, 2835, 1),
+            b"eXIf": b"MM\0*\0\0\0\x08\0\0",
+            b"iCCP": b"p\0\0" + zlib.compress(PROFILE),
+        }.items()
+    },
+    "wrong checksum of IDAT": with_wrong_checksum(b"IDAT"),
+    "PNG without an end": PNG[:-12],
+    "PNG with half an end": PNG[:-5],
+    "PNG with more behind": PNG + b"more" * 100,
+    "JPEG without an end": JPEG_[:-2],
+    "JPEG with half an end": JPEG_[:-1],
+    "JPEG with more behind": JPEG_ + b"more" * 100,
+    "progressive JPEG without an end": saved(noise((400, 300)), "JPEG", progressive=True)[:-2],
+    "JPEG with a broken profile": saved(noise((400, 300)), "JPEG", icc_profile=b"nothing"),
+}
+
+
+@pytest.mark.parametrize("data", OUT_OF_ORDER.values(), ids=OUT_OF_ORDER)
+def test_a_picture_that_every_browser_shows_is_taken_with_every_pixel(data):
+    taken = picture_from_bytes(data, LIMITS)
+    image = sent_picture(taken)
+    whole = Image.open(BytesIO(PNG if image.format == "PNG" else data + b"\xff\xd9"))
+    assert image.convert("RGB").tobytes() == whole.convert("RGB").tobytes()
+    assert taken.notes in ((), ("Its file was put in order; the picture is the same.",))
+
+
+@pytest.mark.parametrize("data", OUT_OF_ORDER.values(), ids=OUT_OF_ORDER)
+def test_such_a_picture_may_be_given_as_a_data_uri(data):
+    value = uri("image/png" if data.startswith(b"\x89PNG") else "image/jpeg", data)
+    assert check_media(value, "image", LIMITS) is value
+
+
+def test_a_webp_that_says_it_is_longer_than_it_is_is_taken():
+    data = saved(picture(), "WEBP")
+    assert picture_from_bytes(data[:4] + struct.pack("<I", len(data)) + data[8:], LIMITS)
+
+
+@pytest.mark.parametrize("missing", [20, 200, 2_000])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}], ids=["baseline", "progressive"])
+def test_a_jpeg_that_lacks_more_than_its_end_is_refused(options, missing):
+    data = saved(noise((400, 300)), "JPEG", **options)[: -2 - missing]
+    assert refusal(picture_from_bytes, data, LIMITS) == DAMAGED
+
+
+def test_a_png_whose_pixels_are_damaged_is_refused():
+    middle = PNG.index(b"IDAT") + 60_000
+    data = PNG[:middle] + bytes([PNG[middle] ^ 8]) + PNG[middle + 1 : -12]
+    broken = data[:33] + chunk(b"tEXt", b"a\0b", is_intact=False) + data[33:]
+    assert refusal(picture_from_bytes, broken, LIMITS) == DAMAGED
+
+
+# What a picture may cost
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"])
+def test_sides_and_ratio_are_asked_before_anything_is_decoded(kind, monkeypatch):
+    image = picture((900, 300))
+    data = heic(image) if kind == "HEIF" else saved(image, kind)
+
+    def decoded(*_):
+        raise AssertionError("decoded")
+
+    for base in (ImageFile.ImageFile, *ImageFile.ImageFile.__subclasses__()):
+        monkeypatch.setattr(base, "load", decoded)
+    assert TOO_SLIM in refusal(picture_from_bytes, data, LIMITS)
+
+
+def test_a_picture_of_64_megapixels_takes_little_more_memory_than_its_pixels(tmp_path):
+    path = tmp_path / "glass.png"
+    Image.new("RGBA", (8000, 8000), (9, 9, 9, 99)).save(path, compress_level=1)
+    program = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from kling_ui.catalog import PictureLimits, take_picture\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "take_picture(Path(sys.argv[1]), PictureLimits())\n"
+        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)\n"
+    )
+    command = [sys.executable, "-c", program, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert int(done.stdout) < 450  # MiB; the pixels alone are 244
+
+
+def test_a_large_picture_that_has_to_be_made_anew_becomes_no_larger_than_a_video():
+    taken = picture_from_bytes(saved(picture((5000, 3500)), "JPEG", exif=turned()), LIMITS)
+    assert taken.notes == (
+        "Turned upright.",
+        "Scaled down from 3500 × 5000 to 2688 × 3840 px which no video exceeds.",
+    )
+    assert (taken.shown_size, taken.size) == ((3500, 5000), (2688, 3840))
+    assert sent_picture(taken).size == (2688, 3840)
+
+
 # Pictures that are refused
 
 
@@ -376,10 +513,14 @@ def test_a_larger_limit_lets_a_larger_picture_through():
         ),
         (
             png_that_claims(20_000, 20_000),
-            "The picture has more than 100 million pixels. Scale it down first.",
+            "The picture has more than 64 million pixels. Scale it down first.",
         ),
         (
-            png_that_claims(9_600, 9_600),  # Pillow would warn of it
+            png_that_claims(8_001, 8_000),
+            "The picture has more than 64 million pixels. Scale it down first.",
+        ),
+        (
+            png_that_claims(8_000, 8_000),
             DAMAGED,
         ),
         (
@@ -395,7 +536,17 @@ def test_a_larger_limit_lets_a_larger_picture_through():
         (b"\xff\xd8\xff", DAMAGED),
     ],
     ids=[
-        *("299 px", "1:2.6", "just beyond 1:2.5", "empty", "text", "svg", "bomb", "large bomb"),
+        *(
+            "299 px",
+            "1:2.6",
+            "just beyond 1:2.5",
+            "empty",
+            "text",
+            "svg",
+            "bomb",
+            "too many",
+            "empty 64 MP",
+        ),
         *("floats", "cut jpeg", "cut png", "cut webp", "cut gif", "cut bmp", "cut tiff", "head"),
     ],
 )
@@ -491,7 +642,7 @@ def test_a_song_with_a_cover_is_no_video(tmp_path):
         ),
         (
             lambda: media("ogg", audio="libopus"),
-            "This is not a whole sound that can be played. Use MP3, WAV, M4A or AAC.",
+            "OGG can't be sent as a sound. Use MP3, WAV, M4A or AAC.",
         ),
         (
             lambda: media("webm", audio="libopus"),
@@ -515,6 +666,35 @@ def test_a_song_with_a_cover_is_no_video(tmp_path):
 )
 def test_what_is_no_sound_for_the_provider_is_refused(tmp_path, make, message):
     assert refusal(take_audio, write(tmp_path, "a.mp3", make())) == message
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "name"),
+    [
+        ("ogg", "libopus", "OGG"),
+        ("flac", "flac", "FLAC"),
+        ("aiff", "pcm_s16be", "AIFF"),
+        ("caf", "pcm_s16le", "CAF"),
+        ("matroska", "libopus", "Matroska"),
+    ],
+)
+def test_a_voice_of_another_kind_is_called_what_it_is(tmp_path, container, codec, name):
+    data = encoded_sound(container, codec)
+    assert refusal(take_audio, write(tmp_path, "voice.mp3", data)) == (
+        f"{name} can't be sent as a sound. Use MP3, WAV, M4A or AAC."
+    )
+
+
+def encoded_sound(container, codec):
+    stream = BytesIO()
+    with av.open(stream, "w", format=container) as output:
+        sound = output.add_stream(codec, rate=48_000, layout="mono")
+        frame = av.AudioFrame(format="s16", layout="mono", samples=48_000)
+        frame.planes[0].update(bytes(frame.planes[0].buffer_size))
+        frame.sample_rate, frame.time_base = 48_000, Fraction(1, 48_000)
+        output.mux(sound.encode(frame))
+        output.mux(sound.encode())
+    return stream.getvalue()
 
 
 def test_a_playlist_that_calls_itself_a_sound_is_not_followed(tmp_path):
@@ -583,6 +763,19 @@ def test_a_video_whose_index_came_first_is_still_known_to_be_cut_off(tmp_path):
     assert refusal(take_video, write(tmp_path, "cut.mp4", whole[:end])) == (
         "The video is cut off. Copy or export it once more."
     )
+
+
+@pytest.mark.parametrize("movflags", ["frag_keyframe+empty_moov", "dash+empty_moov"])
+def test_how_long_a_video_lasts_is_read_from_its_packets(movflags):
+    value = uri("video/mp4", mp4(movflags=movflags))
+    assert seconds_of(value) == pytest.approx(1, abs=0.01)
+    assert seconds_of(uri("video/mp4", mp4())) == pytest.approx(1, abs=0.01)
+    assert seconds_of(uri("video/webm", media("webm", video="libvpx"))) == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("value", [None, 7, "https://example.com/a.mp4", "data:video/mp4;base64,!"])
+def test_how_long_anything_else_lasts_is_unknown(value):
+    assert seconds_of(value) is None
 
 
 # Values that are already a URL or a data URI
@@ -745,7 +938,7 @@ def test_a_data_uri_that_is_what_it_says_passes_unchanged(kind, value):
         ),
         (
             uri("image/png", png_that_claims(60_000, 60_000)),
-            "The picture has more than 100 million pixels. Scale it down first.",
+            "The picture has more than 64 million pixels. Scale it down first.",
         ),
         (
             uri("image/png", bytes(LIMITS.max_bytes + 1)),

@@ -4,10 +4,11 @@ import pytest
 
 from kling_ui.client import (
     ConcurrencyLimitError,
-    Failure,
+    ModelNotFoundError,
     NotSentError,
     RateLimitError,
     RefusedError,
+    RouteNotFoundError,
     TaskState,
     UnauthorizedError,
     UnavailableError,
@@ -15,18 +16,20 @@ from kling_ui.client import (
 )
 from kling_ui.ledger import Status
 from kling_ui.service.policy import (
-    LOOK_FOR_SECONDS,
-    Meaning,
+    SendTries,
+    denied_delay,
     download_delay,
-    is_resting,
+    is_long,
     look_delay,
-    meaning,
-    poll_delay,
+    may_send,
+    missing_delay,
+    not_found_delay,
     resend_delay,
+    save_delay,
     status_while_going,
 )
 
-URL = "https://files.example/video.mp4"
+HOUR, DAY = 3600.0, 86_400.0
 
 
 def busy(retry_after):
@@ -37,45 +40,63 @@ def busy(retry_after):
 
 
 @pytest.mark.parametrize(
-    ("error", "connection_tries", "busy_waits", "seconds"),
+    ("error", "tries", "seconds"),
     [
-        (NotSentError("No connection."), 1, 0, 1.0),
-        (NotSentError("No connection."), 2, 0, 2.0),
-        (NotSentError("No connection."), 3, 0, None),
-        (NotSentError("No connection."), 1, 2, 1.0),
-        (busy(0.0), 0, 0, 0.0),
-        (busy(2.0), 0, 0, 2.0),
-        (busy(60.0), 0, 1, 60.0),
-        (busy(2.0), 2, 1, 2.0),
-        (busy(2.0), 0, 2, None),
-        (busy(60.1), 0, 0, None),
-        (busy(86_400.0), 0, 0, None),
-        (busy(None), 0, 0, None),
-        (UnknownOutcomeError("Lost.", retry_after_seconds=1), 0, 0, None),
-        (UnknownOutcomeError("Lost."), 0, 0, None),
-        (RefusedError("No.", status_code=400, retry_after_seconds=1), 0, 0, None),
-        (RefusedError("No.", status_code=503, retry_after_seconds=1), 0, 0, None),
-        (UnauthorizedError("No.", status_code=401, retry_after_seconds=1), 0, 0, None),
-        (UnavailableError("What?", retry_after_seconds=1), 0, 0, None),
+        # no connection: three tries, full jitter
+        (NotSentError("No connection."), {}, 1.0),
+        (NotSentError("No connection."), {"connections": 1}, 2.0),
+        (NotSentError("No connection."), {"connections": 2}, None),
+        (NotSentError("No connection."), {"rate_limits": 9, "queue_seconds": 99}, 1.0),
+        # busy: as long as it asks, a minute at most, and ever longer where it asks for nothing
+        (busy(2.0), {}, 2.0),
+        (busy(60.0), {"rate_limits": 1}, 60.0),
+        (busy(60.1), {}, 60.0),
+        (busy(86_400.0), {}, 60.0),
+        (busy(0.0), {}, 1.0),
+        (busy(0.0), {"rate_limits": 3}, 8.0),
+        (busy(0.0), {"rate_limits": 99}, 16.0),
+        (busy(2.0), {"connections": 2}, 2.0),
+        # busy without a word about how long
+        (busy(None), {}, 10.0),
+        (busy(None), {"rate_limits": 1}, 20.0),
+        (busy(None), {"rate_limits": 2}, 40.0),
+        (busy(None), {"rate_limits": 99}, 160.0),
+        # ten minutes in all
+        (busy(None), {"rate_limit_seconds": 599.0}, 10.0),
+        (busy(None), {"rate_limit_seconds": 600.0}, None),
+        (busy(1.0), {"rate_limit_seconds": 600.0}, None),
+        # whatever else it was, it may have arrived, or won't be taken the next time either
+        (UnknownOutcomeError("Lost.", retry_after_seconds=1), {}, None),
+        (UnknownOutcomeError("Lost."), {}, None),
+        (RefusedError("No.", status_code=400, retry_after_seconds=1), {}, None),
+        (RefusedError("No.", status_code=302), {}, None),
+        (RouteNotFoundError("No.", status_code=404), {}, None),
+        (ModelNotFoundError("No.", status_code=404), {}, None),
+        (UnauthorizedError("No.", status_code=401, retry_after_seconds=1), {}, None),
+        (UnavailableError("What?", retry_after_seconds=1), {}, None),
     ],
 )
-def test_a_post_is_sent_again_only_where_it_surely_created_nothing(
-    error, connection_tries, busy_waits, seconds
-):
-    delay = resend_delay(
-        error, connection_tries=connection_tries, busy_waits=busy_waits, chance=0.5
-    )
-    assert delay == seconds
+def test_a_post_is_sent_again_only_where_it_surely_created_nothing(error, tries, seconds):
+    assert resend_delay(error, SendTries(**tries), chance=0.5) == seconds
 
 
 @pytest.mark.parametrize(("chance", "seconds"), [(0.0, 0.0), (0.25, 1.0), (1.0, 4.0)])
 def test_a_new_connection_is_tried_after_anything_up_to_the_whole_wait(chance, seconds):
-    error = NotSentError("No connection.")
-    assert resend_delay(error, connection_tries=2, busy_waits=0, chance=chance) == seconds
+    tries = SendTries(connections=1)
+    assert resend_delay(NotSentError("No connection."), tries, chance=chance) == seconds
+
+
+@pytest.mark.parametrize(("chance", "seconds"), [(0.0, 8.0), (0.5, 10.0), (1.0, 12.0)])
+def test_a_wait_that_nobody_asked_for_is_jittered_by_a_fifth(chance, seconds):
+    assert resend_delay(busy(None), SendTries(), chance=chance) == pytest.approx(seconds)
+
+
+def too_many(retry_after=None):
+    return ConcurrencyLimitError("Too many.", status_code=429, retry_after_seconds=retry_after)
 
 
 @pytest.mark.parametrize(
-    ("line_seconds", "retry_after", "chance", "seconds"),
+    ("queue_seconds", "retry_after", "chance", "seconds"),
     [
         (0, None, 0.5, 5.0),
         (0, None, 0.0, 4.0),
@@ -83,96 +104,60 @@ def test_a_new_connection_is_tried_after_anything_up_to_the_whole_wait(chance, s
         (100, None, 0.5, 15.0),
         (250, None, 0.5, 30.0),
         (3000, None, 0.5, 30.0),
-        (0, 90.0, 0.5, 90.0),
+        (0, 0.0, 0.5, 5.0),
+        (0, 45.0, 0.0, 45.0),
+        (0, 86_400.0, 0.5, 60.0),
+        (3570, None, 0.5, 30.0),
         (3571, None, 0.5, None),
-        (0, 3601.0, 0.5, None),
+        (3541, 86_400.0, 0.5, None),
     ],
 )
 def test_where_too_many_tasks_run_it_waits_in_line_for_up_to_an_hour(
-    line_seconds, retry_after, chance, seconds
+    queue_seconds, retry_after, chance, seconds
 ):
-    error = ConcurrencyLimitError("Too many.", status_code=429, retry_after_seconds=retry_after)
-    delay = resend_delay(
-        error, connection_tries=0, busy_waits=99, chance=chance, line_seconds=line_seconds
-    )
+    tries = SendTries(queue_seconds=queue_seconds, rate_limit_seconds=9999, rate_limits=99)
+    delay = resend_delay(too_many(retry_after), tries, chance=chance)
     assert delay == (seconds if seconds is None else pytest.approx(seconds))
+
+
+@pytest.mark.parametrize(
+    ("error", "after"),
+    [
+        (NotSentError("No."), SendTries(connections=1)),
+        (busy(7.0), SendTries(rate_limits=1, rate_limit_seconds=7.0)),
+        (too_many(), SendTries(queue_seconds=7.0)),
+    ],
+)
+def test_each_kind_of_wait_is_counted_for_itself(error, after):
+    assert SendTries().after(error, 7.0) == after
+
+
+@pytest.mark.parametrize("retry_after", [None, 0.0, 1.0, 30.0, 86_400.0])
+@pytest.mark.parametrize("chance", [0.0, 1.0])
+@pytest.mark.parametrize(("make", "most"), [(busy, 800), (too_many, 3600)])
+def test_every_wait_to_be_sent_has_an_end(make, most, retry_after, chance):
+    error, tries, total, waits = make(retry_after), SendTries(), 0.0, 0
+    while (delay := resend_delay(error, tries, chance=chance)) is not None:
+        tries = tries.after(error, delay)
+        total, waits = total + delay, waits + 1
+    assert 500 <= total <= most
+    assert waits < 200
+
+
+@pytest.mark.parametrize(
+    ("age_seconds", "is_confirmed", "expected"),
+    [(0, False, True), (3600, False, True), (3601, False, False), (10**9, True, True)],
+)
+def test_what_was_never_sent_may_go_for_an_hour_after_its_click(
+    age_seconds, is_confirmed, expected
+):
+    assert may_send(age_seconds, is_confirmed=is_confirmed) is expected
 
 
 # -- polling
 
 
-@pytest.mark.parametrize(
-    ("typical", "elapsed", "seconds"),
-    [
-        # sparse: 8 % of the typical time, at most 15 s
-        (100, 0, 8.0),
-        (100, 59.9, 8.0),
-        (186, 0, 14.88),
-        (600, 0, 15.0),
-        (600, 359, 15.0),
-        # dense: 2.7 % of it, or a fiftieth of what has passed
-        (100, 60, 2.7),
-        (100, 134, 2.7),
-        (100, 200, 4.0),
-        (186, 186, 5.022),
-        (600, 600, 15.0),
-        # bounds
-        (1, 0, 0.3),
-        (1, 1, 0.3),
-        (8, 8, 0.3),
-        (100, 3600, 15.0),
-        (100, 1e9, 15.0),
-        (100, -5, 8.0),
-    ],
-)
-def test_polls_are_sparse_at_first_and_dense_near_the_end(typical, elapsed, seconds):
-    delay = poll_delay(elapsed_seconds=elapsed, typical_seconds=typical, chance=0.5)
-    assert delay == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize(("chance", "seconds"), [(0.0, 7.2), (0.5, 8.0), (1.0, 8.8)])
-def test_polls_are_jittered_by_a_tenth(chance, seconds):
-    delay = poll_delay(elapsed_seconds=0, typical_seconds=100, chance=chance)
-    assert delay == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize("typical", [0.1, 8, 186, 900])
-@pytest.mark.parametrize("chance", [0.0, 1.0])
-def test_no_poll_is_ever_out_of_bounds(typical, chance):
-    for elapsed in range(0, 3600, 7):
-        delay = poll_delay(elapsed_seconds=elapsed, typical_seconds=typical, chance=chance)
-        assert 0.3 <= delay <= 15
-
-
-@pytest.mark.parametrize("typical", [60, 186, 300, 700])
-def test_a_generation_of_the_usual_length_is_noticed_soon_for_few_questions(typical):
-    elapsed, questions = 0.0, 0
-    while elapsed < typical:
-        elapsed += poll_delay(elapsed_seconds=elapsed, typical_seconds=typical, chance=0.5)
-        questions += 1
-    assert elapsed - typical < 0.06 * typical
-    assert questions <= 65
-
-
-# -- evidence
-
-
-@pytest.mark.parametrize(
-    ("state", "expected"),
-    [
-        (TaskState(status="completed", video_url=URL), Meaning.FINISHED),
-        (TaskState(status="generating", video_url=URL), Meaning.FINISHED),
-        (TaskState(video_url=URL), Meaning.FINISHED),
-        (TaskState(status="error", failure=Failure(message="No.")), Meaning.FAILED),
-        (TaskState(status="generating", failure=Failure(message="No.")), Meaning.FAILED),
-        (TaskState(status="completed"), Meaning.GOING),
-        (TaskState(status="queued"), Meaning.GOING),
-        (TaskState(status="on the runway"), Meaning.GOING),
-        (TaskState(), Meaning.GOING),
-    ],
-)
-def test_an_answer_is_read_by_its_evidence_not_its_words(state, expected):
-    assert meaning(state) is expected
+# -- states
 
 
 @pytest.mark.parametrize(
@@ -195,26 +180,89 @@ def test_what_is_generated_never_falls_back_into_the_queue(word, before, expecte
     assert status_while_going(TaskState(status=word), before) is expected
 
 
+# -- questions without an answer
+
+
+@pytest.mark.parametrize(
+    ("times", "seconds"),
+    [(1, 5), (2, 10), (3, 20), (4, 40), (5, 80), (6, 160), (7, 300), (8, 300), (10**6, 300)],
+)
+def test_who_is_turned_away_asks_at_growing_intervals_up_to_five_minutes(times, seconds):
+    assert denied_delay(times) == seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "delay"), [(0, 2.0), (10, 2.0), (50, 10.0), (299, 59.8), (600, 60.0)]
+)
+def test_a_task_that_is_not_known_is_asked_for_ever_more_seldom(seconds, delay):
+    assert not_found_delay(seconds) == pytest.approx(delay)
+
+
+@pytest.mark.parametrize(
+    ("days", "seconds"),
+    [(0, HOUR), (0.99, HOUR), (1, DAY), (30.9, DAY), (31, None), (400, None)],
+)
+def test_a_missing_task_is_asked_for_hourly_for_a_day_then_daily_for_30_days(days, seconds):
+    assert missing_delay(days * DAY) == seconds
+
+
 # -- searching and saving
 
 
 def test_a_lost_request_is_searched_at_once_then_at_doubling_intervals_then_hourly():
-    assert [look_delay(looks) for looks in range(6)] == [0, 2, 4, 8, 16, 32]
-    assert [look_delay(looks) for looks in (11, 12, 13, 50, 1000)] == [2048, *[3600] * 4]
+    assert [look_delay(looks, 0) for looks in range(6)] == [0, 2, 4, 8, 16, 32]
+    assert [look_delay(looks, 0) for looks in (11, 12, 13, 1000)] == [2048, HOUR, HOUR, HOUR]
 
 
-@pytest.mark.parametrize(("looks", "expected"), [(0, False), (1, False), (4, False), (5, True)])
-def test_nobody_sits_and_waits_for_a_search_that_is_half_a_minute_away(looks, expected):
-    assert is_resting(looks) is expected
-    assert is_resting(looks) is (look_delay(looks) > 30)
+@pytest.mark.parametrize(
+    ("looks", "days", "seconds"),
+    [
+        (0, 5, 0),
+        (3, 5, 8),
+        (99, 0.99, HOUR),
+        (99, 1, DAY),
+        (99, 91.9, DAY),
+        (99, 92, None),
+        (1, 92, None),
+        (0, 92, 0),  # whoever looks again, looks once
+        (0, 4000, 0),
+    ],
+)
+def test_a_lost_request_is_searched_for_as_long_as_the_log_goes_back(looks, days, seconds):
+    assert look_delay(looks, days * DAY) == seconds
 
 
-def test_a_day_of_searching_is_a_few_dozen_questions():
+def test_92_days_of_searching_are_not_many_questions():
     looks, elapsed = 0, 0.0
-    while elapsed + look_delay(looks) <= LOOK_FOR_SECONDS:
-        elapsed += look_delay(looks)
+    while (delay := look_delay(looks, elapsed)) is not None:
+        elapsed += delay
         looks += 1
-    assert looks < 50
+    assert looks < 150
+    assert 91 * DAY < elapsed <= 93 * DAY
+
+
+@pytest.mark.parametrize(
+    ("rounds", "days", "seconds"),
+    [
+        (1, 0, 15),
+        (2, 0, 30),
+        (3, 0, 60),
+        (8, 0, 1920),
+        (9, 0, HOUR),
+        (10**6, 29.9, HOUR),
+        (1, 30, None),
+        (1, 4000, None),
+    ],
+)
+def test_a_finished_video_is_fetched_anew_for_30_days(rounds, days, seconds):
+    assert save_delay(rounds, days * DAY) == seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(0, False), (30, False), (30.1, True), (DAY, True)]
+)
+def test_nobody_sits_and_waits_for_more_than_half_a_minute(seconds, expected):
+    assert is_long(seconds) is expected
 
 
 @pytest.mark.parametrize(

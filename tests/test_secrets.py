@@ -1,13 +1,16 @@
 """The key is nowhere but in the header of the provider's own calls."""
 
 import dataclasses
+import json
 import logging
 
 import pytest
-from worlds import KEY as OTHER_KEY
-from worlds import MODEL, at_rest, made, service_at, watched
+from harness import KEY as OTHER_KEY
+from harness import MODEL, at_rest, made, service_at, watched
 
 from kling_ui.client import Client, ClientError
+from kling_ui.client.api_response import ApiResponse
+from kling_ui.client.responses import LogEntry, TaskState
 from kling_ui.ledger import Ledger
 from kling_ui.service import Status
 from kling_ui.settings import Settings
@@ -142,6 +145,45 @@ async def test_no_exception_carries_the_key(strict, fault):
         links.append(exc)
         exc = exc.__cause__ or exc.__context__
     assert KEY not in " ".join(f"{exc!r} {exc} {vars(exc)}" for exc in links)
+
+
+URL_KEY, HEX_KEY = "sk-Ab/9+z=0123", "a0f1c2d3e4f5a6b7c8d9"
+FORMS = {
+    "as it is": (URL_KEY, URL_KEY),
+    "in another case": (URL_KEY, URL_KEY.upper()),
+    "as a URL writes it": (URL_KEY, "sk-Ab%2F9%2Bz%3D0123"),
+    "as a URL's path writes it": (URL_KEY, "sk-Ab/9%2Bz%3D0123"),
+    "as JSON may write it": (URL_KEY, r"sk-Ab\/9+z=0123"),
+    "as the name of a parameter": (HEX_KEY, HEX_KEY),
+}
+
+
+@pytest.mark.parametrize(("key", "form"), FORMS.values(), ids=list(FORMS))
+def test_no_text_from_outside_keeps_the_key_in_any_form(key, form):
+    said = f"told {form} twice: {form}"
+    headers = {"x-request-id": form, "x-inference-id": f"task:{form}"}
+    bodies = [
+        {"id": f"task:{form}", "status": form, "requestId": form},
+        {"status": "failed", "error": {"name": form, "message": said, "requestId": form}},
+        {"message": said, "statusCode": 400, "requestId": form, "meta": {"code": form}},
+        {"detail": [{"loc": ["body", form], "msg": said, "type": form}]},
+        {"errors": {form: [said]}},
+        {"id": "ours", "video": {"url": "https://a.example/v.mp4"}, "error": said},
+    ]
+    for body in bodies:
+        answer = ApiResponse.from_http(400, headers, json.dumps(body).encode(), secret=key)
+        state = TaskState.from_json(body, headers, secret=key)
+        row = {"inference_id": form, "request_id": form, "status": form}
+        texts = [
+            answer.error_body,
+            answer.said,
+            answer.request_id,
+            answer.inference_id,
+            answer.error_body.everything,
+            state,
+            LogEntry.from_json(row, secret=key),
+        ]
+        assert form.casefold() not in " ".join(map(str, texts)).casefold(), body
 
 
 def test_the_key_is_in_no_repr_of_the_parts(tmp_path):

@@ -6,7 +6,7 @@ import sqlite3
 import threading
 
 import pytest
-from worlds import (
+from harness import (
     LOST,
     MODEL,
     PROMPT,
@@ -18,8 +18,8 @@ from worlds import (
     at_rest,
     made,
     posts,
-    service_at,
     statuses,
+    submit,
     until,
     watched,
 )
@@ -43,7 +43,7 @@ async def end_while(status, make_service, simulator, ledger_url):
     """Let one run of the app end while a generation stands at `status`; return that one."""
     simulator.plan(*STAYS[status])
     first = make_service()
-    submitted = await first.submit(MODEL, {"prompt": PROMPT})
+    submitted = await submit(first, MODEL, {"prompt": PROMPT})
     async for snapshot in first.follow(submitted.id):
         if snapshot.status is status:
             break
@@ -74,7 +74,7 @@ async def test_a_restart_in_the_middle_of_the_post_finds_what_it_brought(
 ):
     simulator.plan(Fault(on="create", kind="hang", after=True))
     first = make_service()
-    call = asyncio.create_task(first.submit(MODEL, {"prompt": PROMPT}))
+    call = asyncio.create_task(submit(first, MODEL, {"prompt": PROMPT}))
     await until(lambda: simulator.accepted)
     await first.close()
     before = await call
@@ -97,11 +97,12 @@ async def test_a_restart_before_the_post_left_sends_nothing(make_service, simula
 
 
 async def test_what_is_finished_is_not_picked_up(make_service, ledger, simulator):
-    for number, status in enumerate((Status.REJECTED, Status.COMPLETED, Status.FAILED)):
+    ended = [status for status in Status if status.is_final]
+    for number, status in enumerate(ended):
         ledger.insert(a_row(ledger, id=str(number), status=status))
     service = make_service()
     assert await service.resume() == 0
-    for number in range(3):
+    for number in range(len(ended)):
         await service.resume_one(str(number))
     assert simulator.seen == []
     assert_nothing_is_left_running(service)
@@ -120,18 +121,19 @@ async def test_what_another_provider_made_is_left_alone(make_service, ledger, si
 
 async def test_picking_up_what_is_under_way_changes_nothing(service, simulator):
     simulator.plan(Fault(on="get", kind="word", word="queued", times=3))
-    generation = await service.submit(MODEL, {"prompt": PROMPT})
+    generation = await submit(service, MODEL, {"prompt": PROMPT})
     await asyncio.gather(*(service.resume_one(generation.id) for _ in range(3)))
     await service.resume_one("nothing")
-    assert len(service._tasks) == 1
+    assert service.diagnostics()["runs"] == 1
     assert_a_video_is_there(service, (await watched(service, generation.id))[-1])
 
 
 async def test_two_pick_ups_at_once_are_one(service, simulator):
-    simulator.plan(Fault(on="get", kind="status", status=401))
-    stopped = (await made(service))[-1]
+    simulator.plan(Fault(on="get", kind="status", status=401, times=None))
+    stopped = await at_rest(service, (await made(service))[-1].id)
+    simulator.clear()
     await asyncio.gather(*(service.resume_one(stopped.id) for _ in range(3)))
-    assert len(service._tasks) == 1
+    assert service.diagnostics()["runs"] == 1
     assert_a_video_is_there(service, (await watched(service, stopped.id))[-1])
 
 
@@ -170,7 +172,7 @@ async def test_what_a_crash_left_half_written_is_removed(make_service):
 
 
 async def test_many_followers_see_the_same_end(service):
-    generation = await service.submit(MODEL, {"prompt": PROMPT})
+    generation = await submit(service, MODEL, {"prompt": PROMPT})
     lives = await asyncio.gather(*(watched(service, generation.id) for _ in range(20)))
     assert {life[-1].status for life in lives} == {Status.COMPLETED}
     assert len({life[-1].video for life in lives}) == 1
@@ -189,14 +191,14 @@ async def test_an_unknown_id_is_followed_by_nothing(service):
 
 async def test_stopping_ends_one_watch_and_nothing_else(service, simulator):
     simulator.plan(Fault(on="get", kind="word", word="queued", times=None))
-    generation = await service.submit(MODEL, {"prompt": PROMPT})
+    generation = await submit(service, MODEL, {"prompt": PROMPT})
     mine = asyncio.create_task(watched(service, generation.id, watcher="me"))
     yours = asyncio.create_task(watched(service, generation.id, watcher="you"))
-    await until(lambda: len(service._broadcaster) == 2)
+    await until(lambda: service.diagnostics()["subscriptions"] == 2)
     service.stop("me")
     service.stop("nobody")
     assert not (await mine)[-1].status.is_final
-    assert len(service._broadcaster) == 1
+    assert service.diagnostics()["subscriptions"] == service.diagnostics()["watchers"] == 1
     assert service.is_working_on(generation.id)
     simulator.clear()
     assert_a_video_is_there(service, (await yours)[-1])
@@ -205,10 +207,10 @@ async def test_stopping_ends_one_watch_and_nothing_else(service, simulator):
 
 async def test_a_page_watches_one_generation_at_a_time(service, simulator):
     simulator.plan(Fault(on="get", kind="word", word="queued", times=None))
-    first = await service.submit(MODEL, {"prompt": "First"})
-    second = await service.submit(MODEL, {"prompt": "Second"})
+    first = await submit(service, MODEL, {"prompt": "First"})
+    second = await submit(service, MODEL, {"prompt": "Second"})
     old = asyncio.create_task(watched(service, first.id, watcher="page"))
-    await until(lambda: len(service._broadcaster) == 1)
+    await until(lambda: service.diagnostics()["subscriptions"] == 1)
     new = asyncio.create_task(watched(service, second.id, watcher="page"))
     assert not (await old)[-1].status.is_final
     simulator.clear()
@@ -219,19 +221,19 @@ async def test_a_page_watches_one_generation_at_a_time(service, simulator):
 
 async def test_a_follower_that_goes_away_leaves_nothing_behind(service, simulator):
     simulator.plan(Fault(on="get", kind="word", word="queued", times=None))
-    generation = await service.submit(MODEL, {"prompt": PROMPT})
+    generation = await submit(service, MODEL, {"prompt": PROMPT})
     gone = asyncio.create_task(watched(service, generation.id, watcher="page"))
-    await until(lambda: len(service._broadcaster))
+    await until(lambda: service.diagnostics()["subscriptions"])
     gone.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await gone
-    assert len(service._broadcaster) == 0
+    assert service.diagnostics()["subscriptions"] == service.diagnostics()["watchers"] == 0
     assert service.is_working_on(generation.id)
 
 
 async def test_who_presses_generate_and_leaves_at_once_loses_nothing(service, simulator, ledger):
     simulator.plan(Fault(on="create", kind="hang", after=True, seconds=0.1))
-    call = asyncio.create_task(service.submit(MODEL, {"prompt": PROMPT}))
+    call = asyncio.create_task(submit(service, MODEL, {"prompt": PROMPT}))
     await until(lambda: posts(simulator))
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -254,7 +256,7 @@ async def test_who_leaves_while_the_row_is_written_leaves_no_orphan(
 
     monkeypatch.setattr(ledger, "insert", hesitant)
     service = make_service()
-    call = asyncio.create_task(service.submit(MODEL, {"prompt": PROMPT}))
+    call = asyncio.create_task(submit(service, MODEL, {"prompt": PROMPT}))
     await until(is_writing.is_set)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -269,34 +271,43 @@ async def test_who_leaves_while_the_row_is_written_leaves_no_orphan(
 # -- a person gives up
 
 
-async def test_a_request_that_was_never_found_can_be_forgotten(service, simulator, ledger):
+async def test_a_request_that_was_never_found_can_be_given_up(service, simulator, ledger):
     simulator.plan(Fault(on="create", kind="reset_before"))
     lost = await at_rest(service, (await made(service))[-1].id)
-    await service.forget(lost.id)
-    forgotten = await service.get(lost.id)
-    assert (forgotten.status, forgotten.error.kind) == (Status.REJECTED, "forgotten")
-    assert ledger.get(lost.id) == forgotten
+    await service.abandon(lost.id)
+    abandoned = await service.get(lost.id)
+    assert (abandoned.status, abandoned.error.kind) == (Status.ABANDONED, "abandoned")
+    assert "Nothing was spent" not in abandoned.error.message
+    assert ledger.get(lost.id) == abandoned
     assert await service.resume() == 0
 
 
-async def test_forgetting_ends_the_search(service, simulator, runtime):
-    simulator.plan(Fault(on="create", kind="reset_before"))
-    runtime.longest_sleep = 0.05
-    lost = await service.submit(MODEL, {"prompt": PROMPT})
-    assert service.is_working_on(lost.id)
-    await service.forget(lost.id)
-    assert (await service.get(lost.id)).status is Status.REJECTED
-    assert_nothing_is_left_running(service)
-
-
-async def test_what_is_known_at_the_provider_cannot_be_forgotten(service, simulator):
+async def test_what_is_known_at_the_provider_can_be_neither_given_up_nor_withdrawn(
+    service, simulator
+):
     simulator.plan(Fault(on="get", kind="word", word="queued", times=3))
-    generation = await service.submit(MODEL, {"prompt": PROMPT})
-    await service.forget(generation.id)
-    await service.forget("nothing")
+    generation = await submit(service, MODEL, {"prompt": PROMPT})
+    await service.abandon(generation.id)
+    await service.cancel(generation.id)
     assert_a_video_is_there(service, (await watched(service, generation.id))[-1])
-    await service.forget(generation.id)
+    await service.abandon(generation.id)
+    await service.cancel(generation.id)
     assert (await service.get(generation.id)).status is Status.COMPLETED
+
+
+async def test_what_is_put_away_goes_on_and_its_followers_see_it(service, simulator, ledger):
+    simulator.plan(Fault(on="get", kind="word", word="queued", times=None))
+    generation = await submit(service, MODEL, {"prompt": PROMPT})
+    watch = asyncio.create_task(watched(service, generation.id))
+    await until(lambda: service.diagnostics()["subscriptions"])
+    await service.put_away(generation.id)
+    assert ledger.get(generation.id).is_put_away
+    assert (await service.get(generation.id)).is_put_away
+    assert await service.newest("local", only_unfinished=True) == []
+    simulator.clear()
+    snapshots = await watch
+    assert snapshots[-1].is_put_away
+    assert_a_video_is_there(service, snapshots[-1])
 
 
 # -- a ledger in trouble
@@ -345,18 +356,16 @@ async def test_a_task_id_that_cannot_be_written_yet_is_kept_and_written_later(
 
     def mend(_):
         if len(runtime.slept) == 3:
-            shown.append(next(iter(service._broadcaster._live.values())).snapshot)
             wreck.bring_back()
 
-    shown = []
     runtime.on_sleep = mend
     service = make_service(client=LastClient)
-    snapshots = await made(service)
+    shown, *snapshots = await made(service)
     assert runtime.slept[:3] == [1.0, 2.0, 4.0]
-    assert (shown[0].status, shown[0].error.kind) == (Status.QUEUED, "ledger")
-    assert shown[0].task_id is not None
-    assert "nothing is lost while the app runs" in shown[0].error.message
-    assert ledger.get(snapshots[-1].id).task_id == shown[0].task_id
+    assert (shown.status, shown.error.kind) == (Status.QUEUED, "ledger")
+    assert shown.task_id is not None
+    assert "nothing is lost while the app runs" in shown.error.message
+    assert ledger.get(shown.id).task_id == shown.task_id
     assert_a_video_is_there(service, snapshots[-1])
     assert_paid_once(simulator)
 
@@ -397,34 +406,3 @@ def a_row(ledger, **values):
             **values,
         }
     )
-
-
-async def test_a_request_found_at_the_last_moment_is_not_forgotten(
-    simulator, ledger, tmp_path, runtime
-):
-    """Its task id is being written while a person gives it up: the paid task wins."""
-    is_writing, may_write = threading.Event(), threading.Event()
-    update = ledger.update
-
-    def hesitant(generation_id, **changes):
-        if changes.get("task_id"):
-            is_writing.set()
-            may_write.wait(TOO_LONG_SECONDS)
-        return update(generation_id, **changes)
-
-    ledger.update = hesitant
-    simulator.plan(LOST["reset"])
-    service, client = service_at(
-        simulator.base_url, ledger=ledger, folder=tmp_path, runtime=runtime
-    )
-    async with client:
-        generation = await service.submit(MODEL, {"prompt": PROMPT})
-        assert generation.status is Status.UNKNOWN
-        await asyncio.to_thread(is_writing.wait, TOO_LONG_SECONDS)
-        forgetting = asyncio.create_task(service.forget(generation.id))
-        await asyncio.sleep(0.02)
-        may_write.set()
-        await forgetting
-        ended = await at_rest(service, generation.id)
-    assert ended.status is Status.COMPLETED
-    assert simulator.charges == 1

@@ -62,13 +62,12 @@ def test_an_empty_name_in_the_environment_switches_off_what_the_file_says(tmp_pa
 def test_a_blank_setting_is_no_setting(tmp_path, blank):
     names = (
         *KEY_NAMES,
-        "AIML_API_BASE_URL",
-        "AIML_API_ROUTE",
-        "KLING_UI_DATA_DIR",
-        "KLING_UI_DATABASE_URL",
-        "KLING_UI_POLL_SECONDS",
-        "KLING_UI_SIMULATOR_SECONDS",
-        "SPACE_ID",
+        *("AIML_API_BASE_URL", "AIML_API_ROUTE", "SPACE_ID"),
+        *("KLING_UI_DATA_DIR", "KLING_UI_DATABASE_URL"),
+        *("KLING_UI_POLL_SECONDS", "KLING_UI_SIMULATOR_SECONDS"),
+        *("KLING_UI_HOSTS", "KLING_UI_DAY_USD", "KLING_UI_PASSWORD"),
+        *("KLING_UI_ALLOW_HTTP", "KLING_UI_SHARE"),
+        *("GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT", "GRADIO_NUM_PORTS"),
     )
     assert read(tmp_path, **dict.fromkeys(names, blank)) == read(tmp_path)
 
@@ -179,3 +178,155 @@ def test_the_key_is_in_no_other_settings_complaint(tmp_path, name):
 def test_settings_cannot_be_changed(tmp_path):
     with pytest.raises(FrozenInstanceError):
         read(tmp_path).api_key = KEY
+
+
+# --------------------------------------------------------------------------- files
+
+
+ENCODINGS = {
+    "utf-8": b"",
+    "utf-8-sig": b"",
+    "utf-16": b"",
+    "utf-16-le": b"",
+    "utf-16-be": b"",
+    "utf-16-le with its mark": b"\xff\xfe",
+    "utf-16-be with its mark": b"\xfe\xff",
+    "cp1252": b"",
+}
+
+
+@pytest.mark.parametrize(("encoding", "mark"), ENCODINGS.items())
+def test_a_file_is_read_in_whatever_encoding_it_was_saved(tmp_path, encoding, mark):
+    text = f"# für alle\r\nAIML_API_KEY={KEY}\r\nKLING_UI_DATA_DIR=Bücher\r\n"
+    (tmp_path / ".env").write_bytes(mark + text.encode(encoding.split()[0]))
+    settings = read(tmp_path)
+    assert settings.api_key == KEY
+    assert settings.data_dir == tmp_path / "Bücher"
+
+
+def test_a_file_that_is_no_text_or_can_not_be_read_is_told(tmp_path):
+    file = tmp_path / ".env"
+    file.write_bytes(b"AIML_API_KEY=x\n\x00\x01\x81")
+    with pytest.raises(SettingsError, match=r"is not a text file\. Save it again as UTF-8"):
+        read(tmp_path)
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(SettingsError, match="can't be read"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("quoted", [f'"{KEY}"', f"'{KEY}'", f' "{KEY} " '])
+def test_quotes_that_a_container_leaves_around_a_value_do_not_count(tmp_path, quoted):
+    assert read(tmp_path, AIML_API_KEY=quoted).api_key == KEY
+    assert read(tmp_path, GRADIO_SERVER_PORT='"7861"').server_port == 7861
+
+
+@pytest.mark.parametrize("bad", [f'"{KEY}', f"{KEY}'", f"\"{KEY}'", f'"{KEY}" # mine'])
+def test_a_quote_inside_a_key_is_refused(tmp_path, bad):
+    with pytest.raises(SettingsError, match="The API key holds") as caught:
+        read(tmp_path, AIML_API_KEY=bad)
+    assert KEY not in str(caught.value)
+
+
+def test_what_the_file_says_to_gradio_and_httpx_is_handed_on_unless_the_environment_says_it(
+    tmp_path,
+):
+    file = (
+        "GRADIO_SERVER_PORT=7861\nGRADIO_ROOT_PATH=/kling\nhttps_proxy=http://a\n"
+        "SSL_CERT_FILE=/ca.pem\nOTHER=1\nAIML_API_KEY=x\n"
+    )
+    settings = read(tmp_path, file, GRADIO_ROOT_PATH="/mine", HTTPS_PROXY="http://b")
+    assert settings.for_libraries == {"GRADIO_SERVER_PORT": "7861", "SSL_CERT_FILE": "/ca.pem"}
+    assert settings.server_port == 7861
+    assert read(tmp_path, file, GRADIO_SERVER_PORT="7999").server_port == 7999
+
+
+# --------------------------------------------------------------------------- visitors
+
+
+@pytest.mark.parametrize(
+    ("value", "hosts"),
+    [
+        ("", ()),
+        ("kling.example.com", ("kling.example.com",)),
+        (" A.example ,b.example,,a.EXAMPLE", ("a.example", "b.example")),
+        ("*", ("*",)),
+    ],
+)
+def test_hosts_are_names_parted_by_commas(tmp_path, value, hosts):
+    assert read(tmp_path, KLING_UI_HOSTS=value).hosts == hosts
+
+
+@pytest.mark.parametrize("value", ["https://a.example", "a.example:8480", "a b", "me@a.example"])
+def test_a_host_with_more_than_a_name_is_refused(tmp_path, value):
+    with pytest.raises(SettingsError, match="KLING_UI_HOSTS must be names"):
+        read(tmp_path, KLING_UI_HOSTS=value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "usd"),
+    [
+        ({}, None),
+        ({"AIML_API_KEY": KEY}, None),
+        ({"SPACE_ID": "me/kling"}, None),
+        ({"SPACE_ID": "me/kling", "AIML_API_KEY": KEY}, 5.0),
+        ({"SPACE_ID": "me/kling", "AIML_API_KEY": KEY, "KLING_UI_DAY_USD": "12.5"}, 12.5),
+        ({"KLING_UI_DAY_USD": "0"}, 0.0),
+        ({"KLING_UI_DAY_USD": "$3"}, 3.0),
+    ],
+)
+def test_a_days_spending_is_bounded_on_a_space_with_a_key_or_where_it_is_set(
+    tmp_path, environ, usd
+):
+    assert read(tmp_path, **environ).day_usd == usd
+
+
+@pytest.mark.parametrize("name", ["KLING_UI_ALLOW_HTTP", "KLING_UI_SHARE"])
+def test_switches_are_off_unless_they_are_on(tmp_path, name):
+    attribute = name.removeprefix("KLING_UI_").lower()
+    for value, is_on in {"1": True, "true": True, "ON": True, "0": False, "No": False}.items():
+        assert getattr(read(tmp_path, **{name: value}), attribute) is is_on
+    assert getattr(read(tmp_path), attribute) is False
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        *(
+            ("GRADIO_SERVER_PORT", value, "must be a port from 1 to 65535, not")
+            for value in ("x", "0", "65536", "-1", "7860.5", "9" * 5000)
+        ),
+        *(
+            ("KLING_UI_DAY_USD", value, "must be a number of US dollars, 0 or more, not")
+            for value in ("five", "-1", "nan", "inf", "1,5")
+        ),
+        ("KLING_UI_SHARE", "perhaps", "must be 1 or 0, not"),
+        ("KLING_UI_ALLOW_HTTP", "2", "must be 1 or 0, not"),
+        ("GRADIO_NUM_PORTS", "many", "must be a whole number, not"),
+    ],
+)
+def test_other_garbage_is_refused_by_name_too(tmp_path, name, value, message):
+    with pytest.raises(SettingsError) as caught:
+        read(tmp_path, **{name: value})
+    assert str(caught.value).startswith(f"{name} {message}")
+
+
+@pytest.mark.parametrize("host", ["api.example", "10.0.0.1", "localhost.example", "127.evil.io"])
+def test_a_key_is_not_sent_unencrypted_unless_that_is_meant(tmp_path, host):
+    base = {"AIML_API_BASE_URL": f"http://{host}:8000"}
+    with pytest.raises(SettingsError, match=r"unencrypted.*KLING_UI_ALLOW_HTTP=1"):
+        read(tmp_path, AIML_API_KEY=KEY, **base)
+    assert read(tmp_path, **base).is_simulated
+    meant = read(tmp_path, AIML_API_KEY=KEY, KLING_UI_ALLOW_HTTP="1", **base)
+    assert meant.base_url == base["AIML_API_BASE_URL"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "127.8.9.10", "LOCALHOST"])
+def test_on_this_machine_a_key_may_go_unencrypted(tmp_path, host):
+    assert read(tmp_path, AIML_API_KEY=KEY, AIML_API_BASE_URL=f"http://{host}:8000").api_key == KEY
+
+
+def test_the_password_is_in_no_repr(tmp_path):
+    settings = read(tmp_path, KLING_UI_PASSWORD="opensesame")
+    assert settings.password == "opensesame"
+    assert "opensesame" not in repr(settings)

@@ -4,18 +4,19 @@ The form, the validation, the payload and the API listing all derive from the ro
 This package knows neither HTTP nor Gradio.
 """
 
-from typing import Any
-
+from kling_ui.catalog.inputs import Inputs, MissingInputError, is_reference
 from kling_ui.catalog.media_input import (
     PictureLimits,
     Taken,
     UnusableMediaError,
+    resized_mask,
     take_audio,
     take_picture,
     take_video,
 )
-from kling_ui.catalog.model import InvalidValuesError, Model, Task
+from kling_ui.catalog.model import InvalidValuesError, Model, PrintedWait, Task
 from kling_ui.catalog.models import MODELS
+from kling_ui.catalog.output_length import SecondsRange, output_seconds
 from kling_ui.catalog.params import (
     AXES,
     AXIS_HELP,
@@ -36,19 +37,9 @@ from kling_ui.catalog.params import (
     Pictures,
     Storyboard,
     Text,
-    said,
 )
-from kling_ui.catalog.rules import PAIR_SCENES, UNDOCUMENTED, Problem
-
-
-def find_model(model_id: Any) -> Model:
-    """Return the model called `model_id`, or raise InvalidValuesError naming `model`."""
-    model = MODELS.get(model_id) if isinstance(model_id, str) else None
-    if model is not None:
-        return model
-    message = f"{said(model_id)} is not a Kling model this app knows; /models lists them."
-    raise InvalidValuesError((Problem("model", message),))
-
+from kling_ui.catalog.request import Request, body, find_model, prepare, references
+from kling_ui.catalog.rules import NOTED, PAIR_SCENES, Problem
 
 __all__ = [
     "AXES",
@@ -58,15 +49,17 @@ __all__ = [
     "MAX_PROMPT",
     "MAX_REFERENCES",
     "MODELS",
+    "NOTED",
     "PAIR_SCENES",
-    "UNDOCUMENTED",
     "Camera",
     "CameraMove",
     "Choice",
     "Elements",
     "Flag",
+    "Inputs",
     "InvalidValuesError",
     "Media",
+    "MissingInputError",
     "Model",
     "MotionBrush",
     "Number",
@@ -74,13 +67,22 @@ __all__ = [
     "PictureLimits",
     "PictureOrPair",
     "Pictures",
+    "PrintedWait",
     "Problem",
+    "Request",
+    "SecondsRange",
     "Storyboard",
     "Taken",
     "Task",
     "Text",
     "UnusableMediaError",
+    "body",
     "find_model",
+    "is_reference",
+    "output_seconds",
+    "prepare",
+    "references",
+    "resized_mask",
     "take_audio",
     "take_picture",
     "take_video",

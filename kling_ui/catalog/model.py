@@ -1,12 +1,14 @@
 """One Kling model: the id the provider knows, and everything the app derives from its row."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
-from kling_ui.catalog.params import Param
-from kling_ui.catalog.rules import Problem, Rule, Undocumented
+from kling_ui.catalog.media_input import check_media
+from kling_ui.catalog.params import MediaParam, Param, Take
+from kling_ui.catalog.rules import Problem, Rule
 
 
 class Task(StrEnum):
@@ -22,12 +24,33 @@ class Task(StrEnum):
     AVATAR = "Talking avatar"
 
 
+MAX_PROBLEMS = 20
+"""How many problems one refusal lists; a caller may send a million wrong names."""
+
+_LONGEST_NAME = 64
+
+
 class InvalidValuesError(ValueError):
-    """Values that the model does not take; nothing was sent. `problems` holds one per field."""
+    """Values that the model does not take; nothing was sent.
+
+    `problems` holds one per field, MAX_PROBLEMS at most.
+    """
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
-        self.problems = problems
-        super().__init__(" ".join(f"{problem.field}: {problem.message}" for problem in problems))
+        self.problems = problems[:MAX_PROBLEMS]
+        said = [f"{problem.field}: {problem.message}" for problem in self.problems]
+        if len(problems) > MAX_PROBLEMS:
+            said.append("There are more.")
+        super().__init__(" ".join(said))
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedWait:
+    """How long a video of `length` seconds takes by the model's page, in seconds from, to."""
+
+    length: int
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +58,10 @@ class Model:
     """One row of the catalog.
 
     `typical_seconds` is the wait of the one run printed on the model's page (n = 1), or
-    `judged` where none is printed. `in_brief`: one of the twelve models whose documented route
-    is the Kling pair. `undocumented`: what Kling's own documentation does not back.
+    `judged` where none is printed; `printed_waits` where the page tells one length from
+    another. `in_brief`: one of the twelve models whose documented route is the Kling pair. A
+    broken rule blocks; `notes` tell what is sent as given although the documentation leaves it
+    in doubt. `aliases`: the other ids that the provider's documentation has for the same model.
     """
 
     id: str
@@ -49,7 +74,9 @@ class Model:
     judged: bool = False
     in_brief: bool = False
     rules: tuple[Rule, ...] = ()
-    undocumented: Undocumented | None = None
+    aliases: tuple[str, ...] = ()
+    printed_waits: tuple[PrintedWait, ...] = ()
+    notes: tuple[Rule, ...] = ()
 
     @property
     def title(self) -> str:
@@ -60,16 +87,24 @@ class Model:
         """Return the parameter called `name`, or None."""
         return next((param for param in self.params if param.name == name), None)
 
-    def payload(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def payload(
+        self,
+        values: Mapping[str, Any],
+        take: Take = check_media,
+        look_at: Callable[[Any], Any] = lambda value: value,
+    ) -> dict[str, Any]:
         """Turn `values` (parameter name → value) into the body to send.
 
         Holds `model` and just what was set, in documented types; unset optional values
-        (None, blank text) are left out. Raises InvalidValuesError with every problem at once.
+        (None, blank text) are left out. `take` reads the media; `look_at` turns what it
+        returned into something that can be measured. Raises InvalidValuesError with every
+        problem at once.
         """
+        names = {param.name for param in self.params}
+        unknown = (name for name in values if name not in names)
         problems = [
-            Problem(name, f"is not a parameter of {self.id}; it takes {self._names}.")
-            for name in values
-            if self.param(name) is None
+            Problem(shortened(name), f"is not a parameter of {self.id}; it takes {self._names}.")
+            for name in islice(unknown, MAX_PROBLEMS + 1)
         ]
         body: dict[str, Any] = {"model": self.id}
         for param in self.params:
@@ -79,12 +114,17 @@ class Model:
                     problems.append(Problem(param.name, f"is required. {param.help}".strip()))
                 continue
             try:
-                body[param.name] = param.check(value)
+                body[param.name] = (
+                    param.check_with(value, take)
+                    if isinstance(param, MediaParam)
+                    else param.check(value)
+                )
             except ValueError as exc:
                 problems.append(Problem(param.name, str(exc)))
         wrong = {problem.field for problem in problems}
         # A wrong value is still a given one: the rules see that it is there, not what it is.
-        given = {**dict.fromkeys(values_set(self, values)), **body}
+        seen = {name: look_at(value) for name, value in body.items()}
+        given = {**dict.fromkeys(values_set(self, values)), **seen}
         together = [problem for rule in self.rules for problem in rule(given)]
         problems += [problem for problem in together if problem.field not in wrong]
         if problems:
@@ -92,8 +132,9 @@ class Model:
         return body
 
     def warnings(self, values: Mapping[str, Any]) -> tuple[Problem, ...]:
-        """Return what may be sent but is not backed by Kling's own documentation."""
-        return tuple(self.undocumented.about(values_set(self, values))) if self.undocumented else ()
+        """Return what may be sent although the documentation leaves it in doubt."""
+        given = values_set(self, values)
+        return tuple(problem for note in self.notes for problem in note(given))
 
     def listing(self) -> dict[str, Any]:
         """Describe the model as `/models` lists it."""
@@ -107,6 +148,11 @@ class Model:
     @property
     def _names(self) -> str:
         return ", ".join(param.name for param in self.params)
+
+
+def shortened(name: str) -> str:
+    """Return a name as it came, or its beginning where it is longer than any of ours."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
 
 
 def values_set(model: Model, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Source: the AI/ML API's model pages. Adding a model is adding a row.
 """
 
 from kling_ui.catalog.media_input import PictureLimits
-from kling_ui.catalog.model import Model, Task
+from kling_ui.catalog.model import Model, PrintedWait, Task
 from kling_ui.catalog.params import (
     CAMERA_PRESETS,
     Camera,
@@ -22,15 +22,23 @@ from kling_ui.catalog.params import (
     Text,
 )
 from kling_ui.catalog.rules import (
-    Undocumented,
+    documented_by_kling,
     exclude_each_other,
+    motion_fits_orientation,
     need_one_of,
+    one_element_with_video,
+    pictures_beside_video_are_in_doubt,
     pictures_fit_effect,
     tail_needs_silence,
+    tail_with_sound_is_in_doubt,
 )
 
 _BIG = PictureLimits(max_bytes=50_000_000)
 _TURBO_PROMPT = 3072
+_LINK_FIRST = (
+    "Best a link. A file of up to 20 MB is taken by the words of Kling's pages, "
+    "but the vendor's own plug-in sends links only."
+)
 
 # -- words
 
@@ -54,6 +62,29 @@ PROMPT_TURBO = Text(
     placeholder="What should happen, or use the storyboard below",
     max_length=_TURBO_PROMPT,
 )
+PROMPT_REFERENCES = Text(
+    name="prompt",
+    label="Prompt",
+    help="Say what should happen. Point at the inputs, counted from 1: @Image1 for a reference "
+    "picture, @Element1 for an element.",
+    placeholder="@Element1 walks through the street of @Image1 at dusk",
+    required=True,
+)
+PROMPT_VIDEO_REFERENCES = Text(
+    name="prompt",
+    label="Prompt",
+    help="Say what should happen. Point at the inputs, counted from 1: @Video1 for the video, "
+    "@Image1 for a reference picture, @Element1 for an element.",
+    placeholder="Put @Element1 into @Video1, in the light of @Image1",
+    required=True,
+)
+PROMPT_ELEMENTS = Text(
+    name="prompt",
+    label="Prompt",
+    help="Say what should happen in the video, here or in the storyboard. "
+    "Point at an element by @Element1, counted from 1.",
+    placeholder="What should happen, how the camera moves",
+)
 NEGATIVE_PROMPT = Text(
     name="negative_prompt",
     label="What to avoid",
@@ -62,15 +93,15 @@ NEGATIVE_PROMPT = Text(
 SHOTS = Storyboard(
     name="multi_prompt",
     label="Storyboard",
-    help="Several shots instead of one prompt.",
+    help="Up to 6 shots instead of one prompt.",
     is_timed=False,
-    maximum=100,
+    maximum=6,
     advanced=True,
 )
 TIMED_SHOTS = Storyboard(
     name="multi_prompt",
     label="Storyboard",
-    help="Several shots instead of one prompt, each with its seconds.",
+    help="Up to 6 shots instead of one prompt, each with its seconds.",
     is_timed=True,
     maximum=6,
     max_length=_TURBO_PROMPT,
@@ -140,14 +171,15 @@ VOICE = Media(
 SOURCE = Media(
     name="video_url",
     label="Video",
-    help="The video to work on: a link, or a file of up to 20 MB.",
+    help=f"The video to work on. {_LINK_FIRST}",
     required=True,
     media="video",
 )
 MOVES = Media(
     name="video_url",
     label="Movements",
-    help="The video whose movements the character takes over: a link, or up to 20 MB.",
+    help="The video whose movements the character takes over, at most 30 s long, or 10 s where "
+    f"the character faces as in the image. {_LINK_FIRST}",
     required=True,
     media="video",
 )
@@ -160,7 +192,8 @@ ELEMENTS = Elements(
 ELEMENTS_V3 = Elements(
     name="elements",
     label="Elements",
-    help="Up to 4 people or things to keep recognizable.",
+    help="Up to 4 people or things to keep recognizable; one of them may have a video, "
+    "best as a link.",
     takes_video=True,
     advanced=True,
 )
@@ -310,7 +343,7 @@ def _v3_text(shot_type: Param) -> tuple[Param, ...]:
 
 def _v3_image(shot_type: Param) -> tuple[Param, ...]:
     return (
-        IMAGE, PROMPT_OPTIONAL, NEGATIVE_PROMPT, TAIL, DURATION_LONG, SOUND, CFG_SCALE,
+        IMAGE, PROMPT_ELEMENTS, NEGATIVE_PROMPT, TAIL, DURATION_LONG, SOUND, CFG_SCALE,
         SHOTS, shot_type, ELEMENTS_V3, PROVIDER,
     )  # fmt: skip
 
@@ -326,9 +359,15 @@ _ONE_OF_THREE = exclude_each_other(
 _PROMPT_OR_SHOTS = exclude_each_other(("prompt",), ("multi_prompt",))
 _SAY_SOMETHING = need_one_of("prompt", "multi_prompt")
 _IMAGE_RULES = (_ONE_OF_THREE,)
-_V3_TEXT_RULES = (_PROMPT_OR_SHOTS, _SAY_SOMETHING)
-_V3_IMAGE_RULES = (_PROMPT_OR_SHOTS, tail_needs_silence)
+_WORDS_RULES = (_PROMPT_OR_SHOTS, _SAY_SOMETHING)
+_V3_IMAGE_RULES = (*_WORDS_RULES, one_element_with_video)
+_OMNI_IMAGE_RULES = (*_V3_IMAGE_RULES, tail_needs_silence)
+_OMNI_IMAGE_NOTES = (pictures_beside_video_are_in_doubt,)
+_V3_IMAGE_NOTES = (tail_with_sound_is_in_doubt, *_OMNI_IMAGE_NOTES)
+_MOTION_RULES = (motion_fits_orientation,)
 _EFFECT_RULES = (pictures_fit_effect,)
+
+_MASTER_WAITS = (PrintedWait(5, 300, 360), PrintedWait(10, 660, 840))
 
 # -- the rows: id, version, tier, task, parameters, usual seconds (`judged` where none is printed)
 
@@ -345,50 +384,52 @@ _ROWS = (
     Model("kling-video/v1.5/pro/text-to-video", "1.5", "Pro", Task.TEXT, _TEXT_V1, 186,
           judged=True),
     Model("klingai/v2-master-text-to-video", "2", "Master", Task.TEXT, (*_TEXT_V1, PROVIDER),
-          330, in_brief=True),
+          330, in_brief=True, printed_waits=_MASTER_WAITS),
     Model("klingai/v2.1-master-text-to-video", "2.1", "Master", Task.TEXT,
-          (*_TEXT_V1, PROVIDER), 330, judged=True),
+          (*_TEXT_V1, PROVIDER), 330, printed_waits=_MASTER_WAITS),
     Model("klingai/v2.5-turbo/pro/text-to-video", "2.5 Turbo", "Pro", Task.TEXT, _TEXT_SHORT,
           120, judged=True),
     Model("klingai/video-v2-6-pro-text-to-video", "2.6", "Pro", Task.TEXT,
           (PROMPT, NEGATIVE_PROMPT, ASPECT_RATIO_OPEN, DURATION, SOUND, CFG_SCALE, PROVIDER),
           152),
     Model("klingai/video-v3-standard-text-to-video", "3", "Standard", Task.TEXT,
-          _v3_text(SHOT_TYPE), 431, rules=_V3_TEXT_RULES),
+          _v3_text(SHOT_TYPE), 431, rules=_WORDS_RULES),
     Model("klingai/video-v3-pro-text-to-video", "3", "Pro", Task.TEXT, _v3_text(SHOT_TYPE), 381,
-          rules=_V3_TEXT_RULES),
+          rules=_WORDS_RULES),
     Model("klingai/video-v3-omni-720p-text-to-video", "3 Omni", "720p", Task.TEXT,
-          _v3_text(SHOT_TYPE_OMNI), 400, judged=True, rules=_V3_TEXT_RULES),
+          _v3_text(SHOT_TYPE_OMNI), 400, judged=True, rules=_WORDS_RULES),
     Model("klingai/video-v3-omni-1080p-text-to-video", "3 Omni", "1080p", Task.TEXT,
-          _v3_text(SHOT_TYPE_OMNI), 400, judged=True, rules=_V3_TEXT_RULES),
+          _v3_text(SHOT_TYPE_OMNI), 400, judged=True, rules=_WORDS_RULES),
     Model("klingai/video-v3-standard-turbo-text-to-video", "3 Turbo", "Standard", Task.TEXT,
-          _TURBO_TEXT, 180, judged=True, rules=_V3_TEXT_RULES),
+          _TURBO_TEXT, 180, judged=True, rules=_WORDS_RULES,
+          aliases=("kling-video/v3/turbo/standard/text-to-video",)),
     Model("klingai/video-v3-turbo-pro-text-to-video", "3 Turbo", "Pro", Task.TEXT, _TURBO_TEXT,
-          180, judged=True, rules=_V3_TEXT_RULES),
+          180, judged=True, rules=_WORDS_RULES,
+          aliases=("kling-video/v3/turbo/pro/text-to-video",)),
 
     Model("kling-video/v1.6/standard/image-to-video", "1.6", "Standard", Task.IMAGE,
           _IMAGE_SHORT, 122, in_brief=True),
     Model("kling-video/v1.6/pro/image-to-video", "1.6", "Pro", Task.IMAGE, _IMAGE_V1, 186,
-          in_brief=True, rules=_IMAGE_RULES, undocumented=Undocumented(tail=(5, 10))),
+          in_brief=True, rules=_IMAGE_RULES, notes=(documented_by_kling(tail=(5, 10)),)),
     Model("kling-video/v1/standard/image-to-video", "1", "Standard", Task.IMAGE, _IMAGE_V1, 249,
           in_brief=True, rules=_IMAGE_RULES,
-          undocumented=Undocumented(tail=(5,), brush=(5,), camera=(5,))),
+          notes=(documented_by_kling(tail=(5,), brush=(5,), camera=(5,)),)),
     Model("kling-video/v1/pro/image-to-video", "1", "Pro", Task.IMAGE, _IMAGE_V1, 204,
-          in_brief=True, rules=_IMAGE_RULES, undocumented=Undocumented(tail=(5,), brush=(5,))),
+          in_brief=True, rules=_IMAGE_RULES, notes=(documented_by_kling(tail=(5,), brush=(5,)),)),
     Model("kling-video/v1.5/standard/image-to-video", "1.5", "Standard", Task.IMAGE, _IMAGE_V1,
-          200, judged=True, rules=_IMAGE_RULES, undocumented=Undocumented()),
+          200, judged=True, rules=_IMAGE_RULES, notes=(documented_by_kling(),)),
     Model("kling-video/v1.5/pro/image-to-video", "1.5", "Pro", Task.IMAGE, _IMAGE_V1, 200,
           judged=True, rules=_IMAGE_RULES,
-          undocumented=Undocumented(
-              tail=(5, 10), brush=(5,), camera=(5,), simple_camera_only=True)),
+          notes=(documented_by_kling(
+              tail=(5, 10), brush=(5,), camera=(5,), simple_camera_only=True),)),
     Model("klingai/v2-master-image-to-video", "2", "Master", Task.IMAGE, (*_IMAGE_V2, PROVIDER),
-          330, judged=True, in_brief=True, rules=_IMAGE_RULES),
+          330, in_brief=True, rules=_IMAGE_RULES, printed_waits=_MASTER_WAITS),
     Model("klingai/v2.1-master-image-to-video", "2.1", "Master", Task.IMAGE,
-          (*_IMAGE_V2, PROVIDER), 330, judged=True, rules=_IMAGE_RULES),
+          (*_IMAGE_V2, PROVIDER), 330, rules=_IMAGE_RULES, printed_waits=_MASTER_WAITS),
     Model("kling-video/v2.1/standard/image-to-video", "2.1", "Standard", Task.IMAGE, _IMAGE_V2,
           180, judged=True, rules=_IMAGE_RULES),
-    Model("kling-video/v2.1/pro/image-to-video", "2.1", "Pro", Task.IMAGE, _IMAGE_V2, 180,
-          judged=True, rules=_IMAGE_RULES),
+    Model("kling-video/v2.1/pro/image-to-video", "2.1", "Pro", Task.IMAGE, _IMAGE_V2, 210,
+          rules=_IMAGE_RULES, printed_waits=(PrintedWait(5, 180, 240), PrintedWait(10, 360, 480))),
     Model("klingai/v2.5-turbo/pro/image-to-video", "2.5 Turbo", "Pro", Task.IMAGE, _IMAGE_SHORT,
           120, judged=True),
     Model("klingai/video-v2-6-pro-image-to-video", "2.6", "Pro", Task.IMAGE,
@@ -396,43 +437,47 @@ _ROWS = (
     Model("klingai/video-o1-image-to-video", "O1", "Standard", Task.IMAGE,
           (IMAGE, PROMPT, LAST_IMAGE, DURATION, PROVIDER), 79),
     Model("klingai/video-v3-standard-image-to-video", "3", "Standard", Task.IMAGE,
-          _v3_image(SHOT_TYPE), 235, rules=_V3_IMAGE_RULES),
+          _v3_image(SHOT_TYPE), 235, rules=_V3_IMAGE_RULES, notes=_V3_IMAGE_NOTES),
     Model("klingai/video-v3-pro-image-to-video", "3", "Pro", Task.IMAGE, _v3_image(SHOT_TYPE),
-          401, rules=_V3_IMAGE_RULES),
+          401, rules=_V3_IMAGE_RULES, notes=_V3_IMAGE_NOTES),
     Model("klingai/video-v3-omni-720p-image-to-video", "3 Omni", "720p", Task.IMAGE,
-          _v3_image(SHOT_TYPE_OMNI), 300, judged=True, rules=_V3_IMAGE_RULES),
+          _v3_image(SHOT_TYPE_OMNI), 300, judged=True, rules=_OMNI_IMAGE_RULES,
+          notes=_OMNI_IMAGE_NOTES),
     Model("klingai/video-v3-omni-1080p-image-to-video", "3 Omni", "1080p", Task.IMAGE,
-          _v3_image(SHOT_TYPE_OMNI), 300, judged=True, rules=_V3_IMAGE_RULES),
+          _v3_image(SHOT_TYPE_OMNI), 300, judged=True, rules=_OMNI_IMAGE_RULES,
+          notes=_OMNI_IMAGE_NOTES),
     Model("klingai/video-v3-standard-turbo-image-to-video", "3 Turbo", "Standard", Task.IMAGE,
-          _TURBO_IMAGE, 180, judged=True, rules=(_PROMPT_OR_SHOTS,)),
+          _TURBO_IMAGE, 180, judged=True, rules=_WORDS_RULES,
+          aliases=("kling-video/v3/turbo/standard/image-to-video",)),
     Model("klingai/video-v3-turbo-pro-image-to-video", "3 Turbo", "Pro", Task.IMAGE,
-          _TURBO_IMAGE, 180, judged=True, rules=(_PROMPT_OR_SHOTS,)),
+          _TURBO_IMAGE, 180, judged=True, rules=_WORDS_RULES,
+          aliases=("kling-video/v3/turbo/pro/image-to-video",)),
 
     Model("kling-video/v1.6/standard/multi-image-to-video", "1.6", "Standard", Task.IMAGES,
           (TWO_TO_FOUR, PROMPT_OPTIONAL, NEGATIVE_PROMPT, ASPECT_RATIO, DURATION), 127),
 
     Model("klingai/kling-video-v1.6-standard-effects", "1.6", "Standard", Task.EFFECTS,
-          _EFFECTS, 150, judged=True, in_brief=True, rules=_EFFECT_RULES),
-    Model("klingai/kling-video-v1.6-pro-effects", "1.6", "Pro", Task.EFFECTS, _EFFECTS, 150,
-          judged=True, in_brief=True, rules=_EFFECT_RULES),
+          _EFFECTS, 120, in_brief=True, rules=_EFFECT_RULES),
+    Model("klingai/kling-video-v1.6-pro-effects", "1.6", "Pro", Task.EFFECTS, _EFFECTS, 120,
+          in_brief=True, rules=_EFFECT_RULES),
 
     Model("klingai/video-o1-reference-to-video", "O1", "Standard", Task.REFERENCE,
-          (PROMPT, UP_TO_SEVEN, ASPECT_RATIO, DURATION, ELEMENTS, PROVIDER), 126),
+          (PROMPT_REFERENCES, UP_TO_SEVEN, ASPECT_RATIO, DURATION, ELEMENTS, PROVIDER), 126),
     Model("klingai/video-o1-video-to-video-reference", "O1", "Video reference", Task.REFERENCE,
-          (SOURCE, PROMPT, UP_TO_FOUR, ASPECT_RATIO, DURATION, KEEP_SOUND, ELEMENTS, PROVIDER),
-          203),
+          (SOURCE, PROMPT_VIDEO_REFERENCES, UP_TO_FOUR, ASPECT_RATIO, DURATION, KEEP_SOUND,
+           ELEMENTS, PROVIDER), 203),
 
     Model("klingai/video-o1-video-to-video-edit", "O1", "Edit", Task.EDIT,
-          (SOURCE, PROMPT, UP_TO_SEVEN, KEEP_SOUND, ELEMENTS, PROVIDER), 235),
+          (SOURCE, PROMPT_VIDEO_REFERENCES, UP_TO_SEVEN, KEEP_SOUND, ELEMENTS, PROVIDER), 235),
 
     Model("klingai/video-v2-6-motion-control", "2.6", "Motion control", Task.MOTION, _MOTION,
-          356),
+          356, rules=_MOTION_RULES, aliases=("klingai/video-v2-6-pro-motion-control",)),
     Model("klingai/video-v3-motion-control", "3", "Motion control", Task.MOTION, _MOTION, 356,
-          judged=True),
+          judged=True, rules=_MOTION_RULES),
 
     Model("klingai/avatar-standard", "Avatar", "Standard", Task.AVATAR, _AVATAR, 240,
           judged=True),
-    Model("klingai/avatar-pro", "Avatar", "Pro", Task.AVATAR, _AVATAR, 300, judged=True),
+    Model("klingai/avatar-pro", "Avatar", "Pro", Task.AVATAR, _AVATAR, 530),
 )
 # fmt: on
 

@@ -6,6 +6,7 @@ A parameter checks one value by itself; what several mean together stands in `ru
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from kling_ui.catalog.media_input import PictureLimits, check_media
@@ -15,6 +16,9 @@ MAX_PROMPT = 2500
 
 MAX_TEXT_SHOWN = 40
 """Characters of a wrong value that a message repeats."""
+
+Take = Callable[[object, Literal["image", "audio", "video"], PictureLimits | None], str]
+"""Returns a media value as it may be sent, or raises UnusableMediaError; see `check_media`."""
 
 _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 """NUL and lone surrogates: no JSON parser agrees on them."""
@@ -164,7 +168,20 @@ class Flag(Param):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Media(Param):
+class MediaParam(Param):
+    """A parameter that holds pictures, sounds or videos, somewhere in its value."""
+
+    def check(self, value: Any) -> Any:
+        """Return `value`, its media public URLs or data URIs, unchanged, or raise ValueError."""
+        return self.check_with(value, check_media)
+
+    def check_with(self, value: Any, take: Take) -> Any:
+        """Return `value` with each of its media as `take` returns it, or raise ValueError."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media(MediaParam):
     """One picture, sound or video, as a public URL or a data URI."""
 
     type = "string"
@@ -172,9 +189,9 @@ class Media(Param):
     media: Literal["image", "audio", "video"] = "image"
     limits: PictureLimits = PictureLimits()
 
-    def check(self, value: Any) -> str:
+    def check_with(self, value: Any, take: Take) -> str:
         """Return the URL or data URI unchanged, or raise ValueError."""
-        return check_media(value, self.media, self.limits if self.media == "image" else None)
+        return take(value, self.media, self.limits if self.media == "image" else None)
 
     def bounds(self) -> dict[str, Any]:
         """Return what kind of media it is, and how it travels."""
@@ -182,7 +199,7 @@ class Media(Param):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pictures(Param):
+class Pictures(MediaParam):
     """A list of `minimum` to `maximum` pictures, each a public URL or a data URI."""
 
     type = "array"
@@ -191,12 +208,15 @@ class Pictures(Param):
     maximum: int
     limits: PictureLimits = PictureLimits()
 
-    def check(self, value: Any) -> list[str]:
+    def check_with(self, value: Any, take: Take) -> list[str]:
         """Return the list unchanged, or raise ValueError naming the item."""
-        return checked_list(value, self.minimum, self.maximum, "picture", self._item)
-
-    def _item(self, value: Any) -> str:
-        return check_media(value, "image", self.limits)
+        return checked_list(
+            value,
+            self.minimum,
+            self.maximum,
+            "picture",
+            partial(_picture, self.limits, take),
+        )
 
     def bounds(self) -> dict[str, Any]:
         """Return how many pictures there may be."""
@@ -205,21 +225,18 @@ class Pictures(Param):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PictureOrPair(Param):
+class PictureOrPair(MediaParam):
     """One picture, or a list of them where the effect shows two people, the left one first."""
 
     type = "string or array"
 
     limits: PictureLimits = PictureLimits()
 
-    def check(self, value: Any) -> str | list[str]:
+    def check_with(self, value: Any, take: Take) -> str | list[str]:
         """Return the picture or the list unchanged, or raise ValueError."""
         if isinstance(value, list):
-            return checked_list(value, 1, 2, "picture", self._item)
-        return self._item(value)
-
-    def _item(self, value: Any) -> str:
-        return check_media(value, "image", self.limits)
+            return checked_list(value, 1, 2, "picture", partial(_picture, self.limits, take))
+        return take(value, "image", self.limits)
 
     def bounds(self) -> dict[str, Any]:
         """Return what kind of media it is, and how many."""
@@ -312,7 +329,7 @@ MIN_POINTS, MAX_POINTS = 2, 77
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MotionBrush(Param):
+class MotionBrush(MediaParam):
     """Areas of the start image that move along paths: up to six masks, each with its path.
 
     Shape: `[{"mask": URI, "trajectories": [{"x": 0, "y": 0}, …]}, …]`; points are pixels of the
@@ -321,15 +338,15 @@ class MotionBrush(Param):
 
     type = "array"
 
-    def check(self, value: Any) -> list[Any]:
+    def check_with(self, value: Any, take: Take) -> list[Any]:
         """Return the list unchanged, or raise ValueError naming the mask."""
-        return checked_list(value, 1, MAX_MASKS, "mask", self._mask)
+        return checked_list(value, 1, MAX_MASKS, "mask", partial(self._mask, take=take))
 
-    def _mask(self, value: Any) -> dict[str, Any]:
+    def _mask(self, value: Any, take: Take) -> dict[str, Any]:
         parts = checked_object(value, required=("mask", "trajectories"))
-        check_media(parts["mask"], "image", PictureLimits())
+        mask = take(parts["mask"], "image", PictureLimits())
         checked_list(parts["trajectories"], MIN_POINTS, MAX_POINTS, "point", self._point)
-        return parts
+        return {**parts, "mask": mask}
 
     def _point(self, value: Any) -> dict[str, Any]:
         parts = checked_object(value, required=("x", "y"))
@@ -359,7 +376,7 @@ MAX_REFERENCES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Elements(Param):
+class Elements(MediaParam):
     """People or things to keep recognizable: up to four, each shown by pictures.
 
     Shape: `[{"frontal_image_url": URI, "reference_image_urls": [URI, …]}, …]`, 1 to 4
@@ -370,22 +387,27 @@ class Elements(Param):
 
     takes_video: bool = False
 
-    def check(self, value: Any) -> list[Any]:
+    def check_with(self, value: Any, take: Take) -> list[Any]:
         """Return the list unchanged, or raise ValueError naming the element."""
-        return checked_list(value, 1, MAX_ELEMENTS, "element", self._element)
+        return checked_list(value, 1, MAX_ELEMENTS, "element", partial(self._element, take=take))
 
-    def _element(self, value: Any) -> dict[str, Any]:
+    def _element(self, value: Any, take: Take) -> dict[str, Any]:
         always, sometimes = ("reference_image_urls",), ("frontal_image_url",)
         if self.takes_video:
             parts = checked_object(value, required=always, optional=(*sometimes, "video_url"))
         else:
             parts = checked_object(value, required=(*always, *sometimes))
-        references = parts["reference_image_urls"]
-        checked_list(references, 1, MAX_REFERENCES, "reference picture", _picture)
+        parts["reference_image_urls"] = checked_list(
+            parts["reference_image_urls"],
+            1,
+            MAX_REFERENCES,
+            "reference picture",
+            partial(_picture, PictureLimits(), take),
+        )
         if "frontal_image_url" in parts:
-            check_media(parts["frontal_image_url"], "image", PictureLimits())
+            parts["frontal_image_url"] = take(parts["frontal_image_url"], "image", PictureLimits())
         if "video_url" in parts:
-            check_media(parts["video_url"], "video", None)
+            parts["video_url"] = take(parts["video_url"], "video", None)
         return parts
 
     def bounds(self) -> dict[str, Any]:
@@ -522,8 +544,8 @@ def said(value: Any) -> str:
     return text if len(text) <= MAX_TEXT_SHOWN else f"{text[: MAX_TEXT_SHOWN - 1]}…"
 
 
-def _picture(value: Any) -> str:
-    return check_media(value, "image", PictureLimits())
+def _picture(limits: PictureLimits, take: Take, value: Any) -> str:
+    return take(value, "image", limits)
 
 
 def _either(words: list[str]) -> str:

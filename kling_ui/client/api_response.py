@@ -13,22 +13,24 @@ from kling_ui.client.responses import identifier
 MAX_WAIT_SECONDS = 86_400.0
 """The longest wait that `parse_retry_after` returns: a day."""
 
+Kind = Literal["json", "html", "text", "empty"]
+
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-_PROVIDERS_OWN_KEYS = frozenset({"path", "requestId", "statusCode", "timestamp"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiResponse:
     """What came back: `body` is the JSON value (None unless `kind` is "json").
 
-    `error_body` is what the body says if read as an error.
+    `error_body` is what the body says if read as an error; `secret` is blotted out of every text.
     """
 
     status_code: int
     headers: Mapping[str, str]
-    kind: Literal["json", "html", "text", "empty"]
+    kind: Kind
     body: Any = field(default=None, repr=False)
     error_body: ErrorBody = field(default_factory=ErrorBody)
+    secret: str = field(default="", repr=False)
 
     @classmethod
     def from_http(
@@ -36,33 +38,20 @@ class ApiResponse:
     ) -> Self:
         """Read `content`; what is neither JSON nor words becomes kind "html" or "empty"."""
         heads = {name.lower(): value for name, value in headers.items()}
-        text = content.decode("utf-8", "replace").strip()
-        if not text:
-            return cls(status_code=status_code, headers=heads, kind="empty")
-        if looks_like_html(text) and not text.startswith(("{", "[", '"')):
-            return cls(status_code=status_code, headers=heads, kind="html")
-        try:
-            body = parse_json(content)
-        except ValueError:
-            said = ErrorBody.from_json(text, secret=secret)
-            return cls(status_code=status_code, headers=heads, kind="text", error_body=said)
-        said = ErrorBody.from_json(body, secret=secret)
-        return cls(status_code=status_code, headers=heads, kind="json", body=body, error_body=said)
+        kind, body, words = _read(content)
+        return cls(
+            status_code=status_code,
+            headers=heads,
+            kind=kind,
+            body=body,
+            error_body=ErrorBody.from_json(words, secret=secret),
+            secret=secret,
+        )
 
     @property
     def is_success(self) -> bool:
         """Tell whether the status is a 2xx."""
         return 200 <= self.status_code <= 299  # noqa: PLR2004  what HTTP calls success
-
-    @property
-    def is_providers_own(self) -> bool:
-        """Tell whether the provider itself speaks: a message beside two of its marks.
-
-        Gateways answer JSON too, but not with the provider's request id, path and time.
-        """
-        if not isinstance(self.body, dict) or "message" not in self.body:
-            return False
-        return len(_PROVIDERS_OWN_KEYS & self.body.keys()) >= 2  # noqa: PLR2004  see above
 
     @property
     def said(self) -> str:
@@ -76,11 +65,33 @@ class ApiResponse:
     @property
     def request_id(self) -> str | None:
         """The provider's own id of the request, for its support."""
-        return self.error_body.request_id or identifier(self.headers.get("x-request-id"))
+        return self.error_body.request_id or self._header_id("x-request-id")
+
+    @property
+    def inference_id(self) -> str | None:
+        """The id of the generation that the answer is about, where a header tells it."""
+        return self._header_id("x-inference-id")
+
+    def _header_id(self, name: str) -> str | None:
+        return identifier(self.headers.get(name), self.secret)
 
     def retry_after_seconds(self, now: datetime) -> float | None:
         """Return how long the answer asks to wait."""
         return parse_retry_after(self.headers.get("retry-after"), now=now)
+
+
+def _read(content: bytes) -> tuple[Kind, Any, Any]:
+    """Return what a body is, its JSON value, and what to read words from."""
+    text = content.decode("utf-8", "replace").strip()
+    if not text:
+        return "empty", None, None
+    if looks_like_html(text) and not text.startswith(("{", "[", '"')):
+        return "html", None, None
+    try:
+        body = parse_json(content)
+    except ValueError:
+        return "text", None, text
+    return "json", body, body
 
 
 def parse_retry_after(value: str | None, *, now: datetime) -> float | None:

@@ -1,6 +1,8 @@
-"""The provider as a few calls over HTTP. What an answer means is decided in `verdict`."""
+"""The provider as a few calls over HTTP. What an answer means is decided in `error_mapping`."""
 
 import asyncio
+import hashlib
+import hmac
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -8,17 +10,27 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, TypeVar
 
 import httpx
 
+from kling_ui.client.addresses import is_loopback_host
 from kling_ui.client.api_response import ApiResponse
 from kling_ui.client.download import Downloader, no_cookies
 from kling_ui.client.error_mapping import lost_get, lost_post, no_news, refused_post
 from kling_ui.client.errors import NotSentError, UnavailableError
-from kling_ui.client.public_transport import CheckedTransport, is_loopback_host
-from kling_ui.client.responses import LogEntry, LogPage, TaskState, identifier
+from kling_ui.client.network import Network
+from kling_ui.client.pricing import (
+    VIDEO_TYPE,
+    Deprecation,
+    ModelList,
+    read_balance,
+    read_deprecations,
+)
+from kling_ui.client.public_transport import CheckedTransport, DownloadTransport
+from kling_ui.client.responses import LogEntry, LogPage, TaskState, is_error_envelope
 
+T = TypeVar("T")
 Route = Literal["kling", "universal"]
 """Which documented pair of paths: the Kling one, or `/v2/video/generations` for every maker."""
 
@@ -29,10 +41,12 @@ _PATHS: Final[dict[Route, str]] = {
 _LOG_PATH = "/v2/logs"
 _LOG_ROWS = 100
 _LOG_PAGES = 20
+_NOT_MODIFIED = 304
 
 MAX_ANSWER_BYTES = 2 * 1024**2
 """An answer of the API with more bytes than this is not read to its end."""
 
+_KEY_HASH_LABEL = b"kling-ui ledger key"
 _CHUNK_BYTES = 64 * 1024
 _MAX_CONNECTIONS = 100
 # Node and uvicorn hang up on idle connections after 5 s; a POST on such a one would be uncertain.
@@ -52,9 +66,10 @@ class Client:
     """The provider's calls. Each is one request, made once; two calls share nothing but a pool.
 
     Not bound to an event loop until the first call. Close it, or use it as `async with`.
+    `network` is the way out, read from the environment where it is not given.
     `answer_seconds` and `create_seconds` bound a whole question and a whole POST, upload and
-    all; `download_seconds` a whole download. Raises ValueError for a base URL or a key that no
-    request could be made with.
+    all; `download_seconds` a whole download. Raises ValueError for a base URL, a key or a network
+    setting that no request could be made with.
     """
 
     def __init__(
@@ -62,6 +77,7 @@ class Client:
         *,
         base_url: str,
         api_key: str,
+        network: Network | None = None,
         max_video_bytes: int = 2 * 1024**3,
         connect_seconds: float = 10.0,
         read_seconds: float = 60.0,
@@ -78,7 +94,7 @@ class Client:
             connect=connect_seconds, read=read_seconds, write=write_seconds, pool=pool_seconds
         )
         # Made once for both: reading the certificates takes longer than all the rest.
-        certificates = httpx.create_ssl_context()
+        network = network or Network.from_environment()
         self._now = now
         self._answer_seconds = answer_seconds
         self._create_seconds = create_seconds
@@ -87,23 +103,25 @@ class Client:
             headers=_api_headers(api_key),
             cookies=no_cookies(),
             timeout=timeout,
-            verify=certificates,
-            limits=httpx.Limits(
-                max_connections=_MAX_CONNECTIONS,
-                max_keepalive_connections=_MAX_CONNECTIONS,
-                keepalive_expiry=_IDLE_SECONDS,
+            transport=network.transport(
+                network.proxies.for_url(base),
+                httpx.Limits(
+                    max_connections=_MAX_CONNECTIONS,
+                    max_keepalive_connections=_MAX_CONNECTIONS,
+                    keepalive_expiry=_IDLE_SECONDS,
+                ),
             ),
             follow_redirects=False,  # neither the key nor a paid POST goes anywhere else
-            trust_env=not is_local,
+            trust_env=False,  # `network` knows the proxies
+        )
+        direct = CheckedTransport(
+            network.transport(None, httpx.Limits(max_keepalive_connections=0)),
+            loopback_allowed=is_local,
+            api_host="" if is_local else base.raw_host.decode("ascii"),
+            resolve_seconds=connect_seconds,
         )
         self._downloader = Downloader(
-            CheckedTransport(
-                httpx.AsyncHTTPTransport(
-                    verify=certificates, limits=httpx.Limits(max_keepalive_connections=0)
-                ),
-                loopback_allowed=is_local,
-                resolve_seconds=connect_seconds,
-            ),
+            DownloadTransport(direct, network=network),
             timeout=timeout,
             whole_seconds=download_seconds,
             max_bytes=max_video_bytes,
@@ -115,8 +133,7 @@ class Client:
         """POST `payload` once and return the new task's state; its `task_id` is never None.
 
         `request_id` (1 to 128 of `A-Za-z0-9._:-`, or ValueError) is what `find` can look up later.
-        Raises NotSentError, RefusedError (UnauthorizedError, RateLimitError) or
-        UnknownOutcomeError.
+        Raises NotSentError, RefusedError (or one of its kinds) or UnknownOutcomeError.
         """
         if not _REQUEST_ID.fullmatch(request_id):
             raise ValueError("request_id must be 1 to 128 of A-Za-z0-9._:- or it is dropped")
@@ -131,27 +148,62 @@ class Client:
         raise failure
 
     async def get(self, task_id: str, *, route: Route) -> TaskState:
-        """Return the state of `task_id`; raise UnauthorizedError or UnavailableError."""
+        """Return the state of `task_id`; raise UnavailableError, or one of its kinds."""
         answer = await self._ask(_PATHS[route], {"generation_id": task_id})
         state = TaskState.from_json(answer.body, answer.headers, secret=self._secret)
-        is_state = state.task_id or state.status or state.video_url or state.failure
-        if not is_state:
+        is_state = state.task_id or state.status or state.video_url
+        if not is_state or is_error_envelope(answer.body):
             raise no_news(answer, self._now())
         return state
 
-    async def find(self, request_id: str) -> LogEntry | None:
-        """Look our own `request_id` up in the log of the last 24 hours; None if it isn't there.
+    async def find(
+        self,
+        request_id: str,
+        *,
+        model: str | None = None,
+        span: tuple[datetime, datetime] | None = None,
+    ) -> LogEntry | None:
+        """Look our own `request_id` up in the provider's log; None if it isn't there.
 
-        Reads at most 2,000 rows, newest first. Raises UnauthorizedError or UnavailableError.
+        The log goes back 92 days and lists only what the asking key has sent. `span` (two
+        aware times, else the last 24 hours) and `model` narrow the search. Reads at most 2,000
+        rows, newest first. Raises UnavailableError, or one of its kinds.
         """
+        filters = {"model": model} if model else {}
+        if span is None:
+            filters["period"] = "24h"
+        else:
+            filters.update(start=_moment(span[0]), end=_moment(span[1]))
         offset = 0
         for _ in range(_LOG_PAGES):
-            page = await self._log_page(offset)
-            entry = page.entry(request_id)
+            page = await self._log_page(filters, offset)
+            entry = page.entry(request_id, secret=self._secret)
             if entry or not page.has_more:
                 return entry
             offset += page.size
         return None
+
+    async def models(self, *, etag: str | None = None) -> ModelList | None:
+        """Return the provider's video models with their prices; None: unchanged since `etag`.
+
+        Sent without the key. Raises UnavailableError, also where the list names no model.
+        """
+        params = {"include": "pricing", "type": VIDEO_TYPE}
+        answer = await self._ask("/v1/models", params, is_public=True, etag=etag)
+        if answer.status_code == _NOT_MODIFIED:
+            return None
+        listed = ModelList.from_json(answer.body, etag=answer.headers.get("etag"))
+        return _readable(listed, answer, "list of models")
+
+    async def deprecations(self) -> tuple[Deprecation, ...]:
+        """Return which models are on their way out. Sent without the key; UnavailableError."""
+        answer = await self._ask("/v1/models/deprecations", {}, is_public=True)
+        return _readable(read_deprecations(answer.body), answer, "list of deprecations")
+
+    async def balance(self) -> float:
+        """Return the account's balance in USD; raise UnauthorizedError or UnavailableError."""
+        answer = await self._ask("/v2/billing", {})
+        return _readable(read_balance(answer.body), answer, "balance")
 
     async def download(self, url: str, to: Path, *, expected_bytes: int | None) -> int:
         """Stream the video at `url` to `to` (a .part path) and return its size in bytes.
@@ -180,6 +232,14 @@ class Client:
         await self.aclose()
 
     @property
+    def key_hash(self) -> str | None:
+        """A name for the key in use that tells nothing of it: 16 hex digits, or None."""
+        key = self._secret
+        if not key:
+            return None
+        return hmac.new(key.encode(), _KEY_HASH_LABEL, hashlib.sha256).hexdigest()[:16]
+
+    @property
     def _secret(self) -> str:
         header: str = self._api.headers.get("authorization", "")
         return header.removeprefix("Bearer ")
@@ -205,32 +265,39 @@ class Client:
             raise refused_post(answer, self._now())
         state = TaskState.from_json(answer.body, answer.headers, secret=self._secret)
         # The log calls the generation's id its inference id, and so does this header.
-        task_id = state.task_id or identifier(answer.headers.get("x-inference-id"))
+        task_id = state.task_id or answer.inference_id
         if task_id is None:
             raise refused_post(answer, self._now())
         return replace(state, task_id=task_id)
 
-    async def _log_page(self, offset: int) -> LogPage:
-        params = {"period": "24h", "limit": str(_LOG_ROWS), "offset": str(offset)}
+    async def _log_page(self, filters: dict[str, str], offset: int) -> LogPage:
+        params = {**filters, "limit": str(_LOG_ROWS), "offset": str(offset)}
         answer = await self._ask(_LOG_PATH, params)
-        page = LogPage.from_json(answer.body, limit=_LOG_ROWS)
-        if page is None:
-            raise UnavailableError(
-                "The provider's log could not be read.",
-                status_code=answer.status_code,
-                request_id=answer.request_id,
-            )
-        return page
+        return _readable(LogPage.from_json(answer.body, limit=_LOG_ROWS), answer, "log")
 
-    async def _ask(self, path: str, params: dict[str, str]) -> ApiResponse:
-        """GET `path` and return its 2xx answer, or raise what another one means."""
+    async def _ask(
+        self,
+        path: str,
+        params: dict[str, str],
+        *,
+        is_public: bool = False,
+        etag: str | None = None,
+    ) -> ApiResponse:
+        """GET `path` and return its 2xx answer, or raise what another one means.
+
+        `is_public`: without the key. With an `etag`, a 304 is an answer too.
+        """
         try:
-            request = self._api.build_request("GET", path, params=params)
+            headers = {"If-None-Match": etag} if etag else {}
+            request = self._api.build_request("GET", path, params=params, headers=headers)
+            if is_public:
+                request.headers.pop("Authorization", None)
             answer = await self._exchange(request, self._answer_seconds)
         except _UNREADABLE as exc:
             failure = lost_get(exc)
         else:
-            if not answer.is_success:
+            is_unchanged = etag is not None and answer.status_code == _NOT_MODIFIED
+            if not (answer.is_success or is_unchanged):
                 raise no_news(answer, self._now())
             return answer
         raise failure  # here for the reason given in `create`
@@ -245,6 +312,17 @@ class Client:
         return ApiResponse.from_http(
             response.status_code, response.headers, content, secret=self._secret
         )
+
+
+def _readable(value: T | None, answer: ApiResponse, what: str) -> T:
+    """Return what was read from `answer`, or raise UnavailableError where it was nothing."""
+    if value is None:
+        raise UnavailableError(
+            f"The provider's {what} could not be read.",
+            status_code=answer.status_code,
+            request_id=answer.request_id,
+        )
+    return value
 
 
 async def _read(response: httpx.Response) -> bytes:
@@ -266,6 +344,10 @@ async def _pieces(body: bytes) -> AsyncIterator[bytes]:
     """Yield `body` in pieces, so that the write timeout is for one of them, not for 60 MB."""
     for start in range(0, len(body), _CHUNK_BYTES):
         yield body[start : start + _CHUNK_BYTES]
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _encoded(payload: Mapping[str, Any]) -> bytes:

@@ -6,7 +6,6 @@ Whether the file is a playable MP4, and how often to try, is for others to decid
 import asyncio
 import contextlib
 import errno
-import os
 import shutil
 from datetime import UTC, datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -17,7 +16,9 @@ from typing import NoReturn, Self
 import httpx
 
 from kling_ui.client.api_response import parse_retry_after
-from kling_ui.client.errors import DownloadError, DownloadReason
+from kling_ui.client.connection_errors import describe
+from kling_ui.client.download_failures import failure
+from kling_ui.client.video_body import NoVideoError, VideoBody
 
 MAX_REDIRECTS = 5
 SPARE_DISK_BYTES = 16 * 1024**2
@@ -25,7 +26,6 @@ SPARE_DISK_BYTES = 16 * 1024**2
 
 _BUFFER_BYTES = 1024**2
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_WORDS_TYPES = ("text/html", "application/xhtml", "application/json", "application/xml", "text/xml")
 _OK = 200
 _NOT_FOUND = 404
 _LINK_IS_OVER = (401, 403, 410)
@@ -49,7 +49,7 @@ class Downloader:
         self._http = httpx.AsyncClient(
             transport=transport,
             timeout=timeout,
-            trust_env=False,  # a proxy would look the name up again, unchecked
+            trust_env=False,  # `transport` knows the proxies
             follow_redirects=False,
             cookies=no_cookies(),
             headers={
@@ -71,7 +71,7 @@ class Downloader:
                 size = await self._fetch(url, to, expected_bytes)
             is_complete = True
         except TimeoutError:
-            raise _network("The download took too long and was given up.") from None
+            raise failure("network", "The download took too long and was given up.") from None
         finally:
             if not is_complete:
                 _remove(to)
@@ -84,16 +84,23 @@ class Downloader:
     async def _fetch(self, url: str, to: Path, expected_bytes: int | None) -> int:
         response = await self._open(url)
         try:
-            _check_content(response)
+            body = VideoBody(
+                content_type=response.headers.get("content-type", ""),
+                content_encoding=response.headers.get("content-encoding", ""),
+            )
             announced = _announced_bytes(response)
-            self._check_sizes(announced, expected_bytes)
-            size = announced or expected_bytes
+            if announced == 0:
+                raise failure("empty")
+            size = expected_bytes if body.is_doubtful else self._size(announced, expected_bytes)
             if size:
                 await asyncio.to_thread(_check_space, to, size)
-            received = await self._save(response, to, size)
+            received = await self._save(response, body, to, size)
         finally:
             await response.aclose()
-        _check_received(received, size)
+        if received == 0:
+            raise failure("empty")
+        if size and received != size:
+            raise failure("wrong_size", size=received, expected=size)
         return received
 
     async def _open(self, url: str) -> httpx.Response:
@@ -107,48 +114,51 @@ class Downloader:
             if not response.has_redirect_location:
                 _raise_for_status(response)
             here = _checked_url(response.headers["location"], came_from=here)
-        raise DownloadError(
-            f"The video's link redirects more than {MAX_REDIRECTS} times.",
-            reason="too_many_redirects",
-            needs_fresh_url=True,
-        )
+        raise failure("too_many_redirects", most=MAX_REDIRECTS)
 
     async def _get(self, url: httpx.URL) -> httpx.Response:
         try:
             return await self._http.send(self._http.build_request("GET", url), stream=True)
-        except (httpx.HTTPError, httpx.InvalidURL):
-            # Without its cause: that holds the link, and a signed link is as good as a key.
-            raise _network(f"The video's host {url.host} could not be reached.") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+            lost = failure("network", describe(exc), host=url.host)
+        # Without its cause: that holds the link, and a signed link is as good as a key.
+        raise lost
 
-    def _check_sizes(self, announced: int | None, expected: int | None) -> None:
+    def _size(self, announced: int | None, expected: int | None) -> int | None:
         if max(announced or 0, expected or 0) > self._max_bytes:
-            _raise_too_large(self._max_bytes)
-        if announced == 0:
-            _raise_empty()
+            raise failure("too_large", most=_megabytes(self._max_bytes))
         if announced and expected and announced != expected:
-            _raise_wrong_size(announced, expected)
+            raise failure("wrong_size", size=announced, expected=expected)
+        return announced or expected
 
-    async def _save(self, response: httpx.Response, to: Path, size: int | None) -> int:
+    async def _save(
+        self, response: httpx.Response, body: VideoBody, to: Path, size: int | None
+    ) -> int:
         received = 0
         with _PartFile(to) as part:
             try:
                 async for chunk in response.aiter_raw():
-                    received += len(chunk)
-                    if received > self._max_bytes:
-                        _raise_too_large(self._max_bytes)
-                    if size and received > size:
-                        _raise_wrong_size(received, size)
-                    await part.write(chunk)
+                    for piece in body.feed(chunk):
+                        received += len(piece)
+                        self._check_received(received, size)
+                        await part.write(piece)
+                for piece in body.end():
+                    received += len(piece)
+                    await part.write(piece)
+            except NoVideoError:
+                raise failure("not_video") from None
             except httpx.TimeoutException:
-                raise _network("The video's host stopped sending.") from None
+                raise failure("network", "The video's host stopped sending.") from None
             except httpx.HTTPError:
-                raise DownloadError(
-                    f"The connection broke after {received:,} bytes of the video.",
-                    reason="truncated",
-                    may_retry=True,
-                ) from None
+                raise failure("truncated", size=received) from None
             await part.finish()
         return received
+
+    def _check_received(self, received: int, size: int | None) -> None:
+        if received > self._max_bytes:
+            raise failure("too_large", most=_megabytes(self._max_bytes))
+        if size and received > size:
+            raise failure("wrong_size", size=received, expected=size)
 
 
 class _PartFile:
@@ -176,24 +186,25 @@ class _PartFile:
     async def write(self, chunk: bytes) -> None:
         self._pending += chunk
         if len(self._pending) >= _BUFFER_BYTES:
-            await self._flush(to_disk=False)
+            await self._flush()
 
     async def finish(self) -> None:
-        """Bring everything to the disk itself: the caller renames the file next."""
-        await self._flush(to_disk=True)
-
-    async def _flush(self, *, to_disk: bool) -> None:
-        pending, self._pending = self._pending, bytearray()
+        """Hand everything to the system and close; whoever keeps the file has it synced."""
+        await self._flush()
         try:
-            await asyncio.to_thread(self._write, pending, to_disk=to_disk)
+            await asyncio.to_thread(self._file.close)
         except OSError as exc:
             _raise_for_disk(exc)
 
-    def _write(self, data: bytearray, *, to_disk: bool) -> None:
+    async def _flush(self) -> None:
+        pending, self._pending = self._pending, bytearray()
+        try:
+            await asyncio.to_thread(self._write, pending)
+        except OSError as exc:
+            _raise_for_disk(exc)
+
+    def _write(self, data: bytearray) -> None:
         self._file.write(data)
-        if to_disk:
-            self._file.flush()
-            os.fsync(self._file.fileno())
 
 
 def no_cookies() -> CookieJar:
@@ -205,54 +216,36 @@ def _checked_url(url: str, *, came_from: httpx.URL | None = None) -> httpx.URL:
     try:
         link = came_from.join(url) if came_from else httpx.URL(url.strip())
     except (httpx.InvalidURL, ValueError):
-        raise _refused("The video's link is not a web address.") from None
+        raise failure("refused_address", "The video's link is not a web address.") from None
     if link.scheme not in ("http", "https") or not link.host:
-        raise _refused("The video's link is not an http or https address.")
+        raise failure("refused_address")
     if link.userinfo:
-        raise _refused("The video's link holds a user name or password, so it was not followed.")
+        raise failure(
+            "refused_address",
+            "The video's link holds a user name or password, so it was not followed.",
+        )
     if came_from and came_from.scheme == "https" and link.scheme == "http":
-        raise _refused("The video's link leads from https to plain http, so it was not followed.")
+        raise failure(
+            "refused_address",
+            "The video's link leads from https to plain http, so it was not followed.",
+        )
     return link
 
 
 def _raise_for_status(response: httpx.Response) -> NoReturn:
     code = response.status_code
     if code in _LINK_IS_OVER:
-        raise DownloadError(
-            f"The video's link is no longer valid ({code}).",
-            reason="expired",
-            needs_fresh_url=True,
-            status_code=code,
-        )
+        raise failure("expired", status_code=code)
     if code == _NOT_FOUND:
-        raise DownloadError(
-            "The video was not found at its link (404).",
-            reason="not_found",
-            needs_fresh_url=True,
-            may_retry=True,
-            status_code=code,
-        )
-    raise DownloadError(
-        f"The video's host answered with {code} instead of the video.",
-        reason="status",
+        raise failure("not_found", status_code=code)
+    raise failure(
+        "status",
         may_retry=code in _MAY_PASS or code >= _SERVER_TROUBLE,
         status_code=code,
         retry_after_seconds=parse_retry_after(
             response.headers.get("retry-after"), now=datetime.now(UTC)
         ),
     )
-
-
-def _check_content(response: httpx.Response) -> None:
-    kind = response.headers.get("content-type", "").strip().lower()
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    if kind.startswith(_WORDS_TYPES) or encoding not in ("", "identity"):
-        raise DownloadError(
-            "The video's link leads to something that is not a video.",
-            reason="not_video",
-            needs_fresh_url=True,
-            may_retry=True,
-        )
 
 
 def _announced_bytes(response: httpx.Response) -> int | None:
@@ -269,18 +262,11 @@ def _check_space(to: Path, size: int) -> None:
     except OSError as exc:
         _raise_for_disk(exc)
     if free < size + SPARE_DISK_BYTES:
-        raise DownloadError(
+        raise failure(
+            "no_space",
             f"The video has {_megabytes(size)}, but only {_megabytes(free)} are free on the disk. "
             "Make room, then download it again.",
-            reason="no_space",
         )
-
-
-def _check_received(received: int, size: int | None) -> None:
-    if received == 0:
-        _raise_empty()
-    if size and received != size:
-        _raise_wrong_size(received, size)
 
 
 def _remove(path: Path) -> None:
@@ -288,38 +274,10 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _network(message: str) -> DownloadError:
-    return DownloadError(message, reason="network", may_retry=True)
-
-
-def _refused(message: str) -> DownloadError:
-    return DownloadError(message, reason="refused_address")
-
-
-def _raise_empty() -> NoReturn:
-    raise DownloadError("The video's file is empty.", reason="empty", may_retry=True)
-
-
-def _raise_wrong_size(size: int, expected: int) -> NoReturn:
-    raise DownloadError(
-        f"The video has {size:,} bytes or more where {expected:,} were announced."
-        if size > expected
-        else f"The video has only {size:,} bytes where {expected:,} were announced.",
-        reason="wrong_size",
-        may_retry=True,
-    )
-
-
-def _raise_too_large(most: int) -> NoReturn:
-    raise DownloadError(
-        f"The video is larger than the {_megabytes(most)} this app accepts.", reason="too_large"
-    )
-
-
 def _raise_for_disk(exc: OSError) -> NoReturn:
-    reason: DownloadReason = "no_space" if exc.errno in _NO_SPACE else "disk"
-    told = "the disk is full" if reason == "no_space" else (exc.strerror or type(exc).__name__)
-    raise DownloadError(f"The video could not be written: {told}.", reason=reason) from exc
+    if exc.errno in _NO_SPACE:
+        raise failure("no_space") from exc
+    raise failure("disk", why=exc.strerror or type(exc).__name__) from exc
 
 
 def _megabytes(size: int) -> str:

@@ -4,17 +4,19 @@ Bodies come from the provider, from Kling behind it, and from gateways before it
 bounded, cleaned and rid of the key before anyone sees it.
 """
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
+from urllib.parse import quote
 
 MAX_SAID = 420
-"""Characters of a complaint, advice included."""
+"""Characters of an error body's words, advice included."""
 
 MAX_MESSAGE = 500
-"""Characters of an error's message: room for a complaint and what led to it."""
+"""Characters of an error's message: room for the body's words and what led to them."""
 
 CONTENT_POLICY = "1301"
 TOO_MANY_TASKS = "1303"
@@ -43,15 +45,27 @@ _MAX_ITEMS = 20
 _MAX_PARTS = 5
 _MAX_TEXT = 10_000
 
-_WORD_KEYS = ("message", "msg", "detail", "error", "description", "reason")
-_MORE_KEYS = ("meta", "details", "issues", "errors", "fieldErrors")
-_CODE_KEYS = ("code", "error_code", "errorCode", "name", "type")
-_PLACE_KEYS = ("loc", "path", "field", "param", "property")
-_BY_FIELD_KEYS = ("errors", "fieldErrors")
+# Where words stand: lists of issues, one issue's words and place, the words of a whole level.
+_ISSUE_LISTS = ("issues", "detail", "details", "errors", "fieldErrors", "meta")
+_ISSUE_WORDS = ("message", "msg", "reason", "description", "detail")
+_ISSUE_PLACES = ("path", "loc", "field", "param", "property")
+_LEVEL_WORDS = ("message", "msg", "detail", "error", "description", "reason")
+_INNER_LEVELS = ("meta", "error", "message", "data", "detail")
+_CODE_KEYS = ("kind", "code", "error_code", "errorCode", "name", "type")
 
 _NOISE = re.compile("[\x00-\x20\x7f-\xa0\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
 _HTML = re.compile(r"<!doctype|<html|<head|<body|</\w+>", re.IGNORECASE)
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+# The name of an exception class, or the address of a page about the kind of problem.
+_NO_CODE = re.compile(r"\w*(?:Exception|HttpError)|\w+:\S*", re.ASCII)
+_PARALLEL_LIMIT = re.compile(r"parallel task|too many tasks|concurren", re.IGNORECASE)
+_BALANCE = re.compile(
+    # An underscore counts as the end of a word: `err_insufficent_credits` is spelled so.
+    r"(?<![a-z])(?:credits?|funds?|balance|top[ -]?up)(?![a-z])",
+    re.IGNORECASE,
+)
+_MODEL = re.compile(r"(?<![a-z])models?(?![a-z])", re.IGNORECASE)
+_KEY_SCOPE = re.compile(r"\bkey has no access\b|\bscopes?\b", re.IGNORECASE)
 _NAMED_CODE = re.compile(
     rf"(?:\b(?:code|error|kling)\b\D{{0,12}}?|[\[(]|^)({'|'.join(_KLING_CODES)})\b", re.IGNORECASE
 )
@@ -71,39 +85,71 @@ _NO_FIELDS = frozenset({"body", "query", "request", "error", "it", "is", "this",
 class ErrorBody:
     """What an error body says: `message` is "" where it says nothing a person could read.
 
-    `code` is Kling's number where it shines through, else the provider's word for the error.
+    `code` is Kling's number where it shines through, else the provider's word for the error;
+    the name of an exception class is no such word. `everything` holds the words of all levels:
+    what kind of error it is may be said further out than the reason.
     """
 
     message: str = ""
     code: str | None = None
     field: str | None = None
     request_id: str | None = None
+    everything: str = dataclasses.field(default="", repr=False)
 
     @classmethod
     def from_json(cls, body: Any, *, secret: str = "") -> Self:
         """Read any JSON value; `secret` is blotted out wherever the body repeats it."""
-        parts = list(_distinct(_parts(body, secret)))
+        levels = _levels(body)
+        parts = list(_distinct(_parts(levels, secret)))
         text = "; ".join(part.text.rstrip(" .;") for part in parts)
-        code = _kling_code(body, text) or _word_code(body)
+        code = _code(levels, text)
         return cls(
-            message=_with_advice(text or _worded(code), code),
+            message=_with_advice(text or _worded(code, secret), code),
             code=clean(code, secret)[:64] if code else None,
             field=next((part.field for part in parts if part.field), None),
             request_id=request_id_in(body, secret),
+            everything=_everything(levels, code, secret),
         )
+
+    @property
+    def is_parallel_limit(self) -> bool:
+        """Tell whether the account has as many tasks under way as it may have."""
+        return self.code == TOO_MANY_TASKS or _PARALLEL_LIMIT.search(self.everything) is not None
+
+    @property
+    def is_about_balance(self) -> bool:
+        """Tell whether the answer itself speaks of the account's credits."""
+        return self.code == BALANCE_EMPTY or _BALANCE.search(self.everything) is not None
+
+    @property
+    def is_about_model(self) -> bool:
+        """Tell whether the answer speaks of a model."""
+        return _MODEL.search(self.everything) is not None
+
+    @property
+    def is_about_key_scope(self) -> bool:
+        """Tell whether the answer says that the key may not do this, whatever the balance."""
+        return _KEY_SCOPE.search(self.everything) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
     text: str
-    field: str | None
+    field: str | None = None
 
 
 def clean(text: str, secret: str = "") -> str:
     """Return `text` as one printable line of at most 10,000 characters, without `secret`."""
-    if secret:
-        text = text.replace(secret, "[key]")
-    return _NOISE.sub(" ", text[:_MAX_TEXT]).strip()
+    return _NOISE.sub(" ", blotted(text, secret)[:_MAX_TEXT]).strip()
+
+
+def blotted(text: str, secret: str) -> str:
+    """Return `text` without `secret`, also in another case, or as URLs and JSON write it."""
+    if not secret:
+        return text
+    forms = {secret, quote(secret), quote(secret, safe=""), secret.replace("/", r"\/")}
+    longest_first = sorted(forms, key=len, reverse=True)
+    return re.sub("|".join(map(re.escape, longest_first)), "[key]", text, flags=re.IGNORECASE)
 
 
 def shortened(text: str, length: int) -> str:
@@ -135,50 +181,105 @@ def request_id_in(body: Any, secret: str = "") -> str | None:
     return None
 
 
-def _parts(
-    value: Any, secret: str, field: str | None = None, depth: int = _MAX_DEPTH
-) -> Iterator[_Part]:
-    if depth == 0:
+def _levels(body: Any) -> list[Any]:
+    """Return the body and what it wraps (`error`, `meta`, `data` …), innermost first."""
+    levels: list[Any] = []
+    found = [body]
+    for _ in range(_MAX_DEPTH):
+        levels += found
+        inner = [
+            unpacked(level.get(key))
+            for level in found
+            if isinstance(level, dict)
+            for key in _INNER_LEVELS
+        ]
+        found = [level for level in inner if isinstance(level, dict)][:_MAX_ITEMS]
+    return levels[::-1]
+
+
+def unpacked(value: Any) -> Any:
+    """Return the object or list that a text holds as JSON, as some validators write it."""
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
+        return value
+    try:
+        inner = parse_json(value[:_MAX_TEXT])
+    except ValueError:
+        return value
+    return inner if isinstance(inner, dict | list) else value
+
+
+def _parts(levels: list[Any], secret: str) -> Iterator[_Part]:
+    """Yield the issues listed at the innermost level that has some, else the innermost words."""
+    for read in (_issues, _words):
+        for level in levels:
+            parts = [part for part in read(level, secret) if part]
+            if parts:
+                yield from parts
+                return
+
+
+def _everything(levels: list[Any], code: str | None, secret: str) -> str:
+    """Return the words of all levels and the code as one text."""
+    texts = [
+        part.text
+        for level in levels
+        for read in (_issues, _words)
+        for part in read(level, secret)
+        if part
+    ]
+    return " ".join([clean(code or "", secret), *dict.fromkeys(texts)])[:_MAX_TEXT]
+
+
+def _issues(level: Any, secret: str) -> Iterator[_Part | None]:
+    if isinstance(level, list):
+        for item in level[:_MAX_ITEMS]:
+            yield from _issue(item, secret)
         return
-    if isinstance(value, str):
-        yield from _text_parts(value, secret, field, depth)
-    elif isinstance(value, list):
-        for item in value[:_MAX_ITEMS]:
-            yield from _parts(item, secret, field, depth - 1)
-    elif isinstance(value, dict):
-        yield from _object_parts(value, secret, field, depth)
+    if not isinstance(level, dict):
+        return
+    for key in (*_ISSUE_LISTS, "message"):
+        listed = unpacked(level.get(key))
+        if isinstance(listed, list):
+            yield from _issues(listed, secret)
+        elif isinstance(listed, dict) and key in ("errors", "fieldErrors"):
+            for name, said in list(listed.items())[:_MAX_ITEMS]:
+                for text in said if isinstance(said, list) else [said]:
+                    yield _part(text, secret, _identifier(name))
 
 
-def _text_parts(value: str, secret: str, field: str | None, depth: int) -> Iterator[_Part]:
-    if value.lstrip()[:1] in ("{", "["):
-        try:
-            # Some validators put their whole list of issues, as JSON, into the message.
-            inner = parse_json(value[:_MAX_TEXT])
-        except ValueError:
-            inner = None
-        if isinstance(inner, dict | list):
-            yield from _parts(inner, secret, field, depth - 1)
+def _issue(item: Any, secret: str) -> Iterator[_Part | None]:
+    """Yield one issue's words under the parameter it points at."""
+    if not isinstance(item, dict):
+        yield _part(item, secret)
+        return
+    field = _place(item)
+    for key in _ISSUE_WORDS:
+        if part := _part(item.get(key), secret, field):
+            yield part
             return
+
+
+def _words(level: Any, secret: str) -> Iterator[_Part | None]:
+    if isinstance(level, str):
+        yield _part(level, secret)
+    if not isinstance(level, dict):
+        return
+    for key in _LEVEL_WORDS:
+        if part := _part(level.get(key), secret, _place(level)):
+            yield part
+            return
+
+
+def _part(value: Any, secret: str, field: str | None = None) -> _Part | None:
+    if not isinstance(value, str):
+        return None
     text = clean(value, secret)
     if not text or looks_like_html(text):
-        return
+        return None
+    field = field if field and blotted(field, secret) == field else None
     if field and not re.search(rf"\b{re.escape(field)}\b", text):
-        yield _Part(text=f"{text.rstrip(' .;')} ({field})", field=field)
-        return
-    yield _Part(text=text, field=field or _field_in(text))
-
-
-def _object_parts(
-    value: dict[str, Any], secret: str, field: str | None, depth: int
-) -> Iterator[_Part]:
-    field = _place(value) or field
-    for key in (*_WORD_KEYS, *_MORE_KEYS):
-        inner = value.get(key)
-        if key in _BY_FIELD_KEYS and isinstance(inner, dict):
-            for name, said in list(inner.items())[:_MAX_ITEMS]:
-                yield from _parts(said, secret, _identifier(name) or field, depth - 1)
-            continue
-        yield from _parts(inner, secret, field, depth - 1)
+        return _Part(text=f"{text.rstrip(' .;')} ({field})", field=field)
+    return _Part(text=text, field=field or _field_in(text))
 
 
 def _distinct(parts: Iterator[_Part]) -> Iterator[_Part]:
@@ -194,7 +295,7 @@ def _distinct(parts: Iterator[_Part]) -> Iterator[_Part]:
 
 def _place(value: dict[str, Any]) -> str | None:
     """Return the parameter that an issue points at: the first name of its path below `body`."""
-    for key in _PLACE_KEYS:
+    for key in _ISSUE_PLACES:
         place = value.get(key)
         steps = place if isinstance(place, list) else [place]
         for step in steps[:_MAX_ITEMS]:
@@ -219,38 +320,52 @@ def _field_in(text: str) -> str | None:
     return None
 
 
-def _kling_code(body: Any, text: str) -> str | None:
-    for value in _code_values(body):
-        if str(value) in _KLING_CODES:
-            return str(value)
+def _code(levels: list[Any], text: str) -> str | None:
+    """Return Kling's own number, wherever it stands, else the innermost word for the error."""
+    codes = list(_codes(levels))
     named = _NAMED_CODE.search(text)
-    return named.group(1) if named else None
+    numbers = [code for code in codes if code in _KLING_CODES]
+    if numbers or named:
+        return numbers[0] if numbers else named.group(1) if named else None
+    return next((code for code in codes if not code.isdigit()), None)
 
 
-def _word_code(body: Any) -> str | None:
-    words = (value for value in _code_values(body) if isinstance(value, str) and value.strip())
-    return next(words, None)
+def _codes(levels: list[Any]) -> Iterator[str]:
+    for level in levels:
+        if isinstance(level, int) and not isinstance(level, bool):
+            yield _digits(level)  # a bare number in place of an error object
+        if not isinstance(level, dict):
+            continue
+        listed = [item for key in _ISSUE_LISTS for item in _list(level.get(key))]
+        for holder in (level, *listed[:_MAX_ITEMS]):
+            yield from _codes_of(holder)
+        error = level.get("error")
+        if isinstance(error, int) and not isinstance(error, bool):
+            yield _digits(error)
 
 
-def _code_values(value: Any, depth: int = _MAX_DEPTH) -> Iterator[str | int]:
-    if depth == 0:
+def _codes_of(holder: Any) -> Iterator[str]:
+    if not isinstance(holder, dict):
         return
-    if isinstance(value, int) and not isinstance(value, bool) and depth >= _MAX_DEPTH - 1:
-        yield value  # a bare number in place of an error object
-    elif isinstance(value, list):
-        for item in value[:_MAX_ITEMS]:
-            yield from _code_values(item, depth - 1)
-    elif isinstance(value, dict):
-        for key in _CODE_KEYS:
-            code = value.get(key)
-            if isinstance(code, str | int) and not isinstance(code, bool):
-                yield code
-        for key in (*_WORD_KEYS, *_MORE_KEYS):
-            yield from _code_values(value.get(key), depth - 1)
+    for key in _CODE_KEYS:
+        value = holder.get(key)
+        if isinstance(value, int) and not isinstance(value, bool):
+            yield _digits(value)
+        elif isinstance(value, str) and value.strip() and not _NO_CODE.fullmatch(value):
+            yield value
 
 
-def _worded(code: str | None) -> str:
-    return clean(code) if code and not code.isdigit() else ""
+def _digits(number: int) -> str:
+    # Python refuses to write out numbers of thousands of digits.
+    return str(number) if abs(number) < 10**9 else ""
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _worded(code: str | None, secret: str) -> str:
+    return clean(code, secret) if code and not code.isdigit() else ""
 
 
 def _with_advice(text: str, code: str | None) -> str:

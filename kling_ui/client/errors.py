@@ -2,12 +2,17 @@
 
 ClientError
 ├── NotSentError          the request surely never arrived
-├── RefusedError          the provider answered no
-│   ├── UnauthorizedError     the key is wrong, or the account may not
-│   └── RateLimitError             too many requests at once
-│       └── ConcurrencyLimitError             too many tasks at once
-├── UnknownOutcomeError        a POST may have arrived, and money may have been spent
+├── RefusedError          the provider answered no (4xx, or a redirect): nothing was created
+│   ├── UnauthorizedError         the key is wrong, or the account may not
+│   ├── RouteNotFoundError        the provider has no such path
+│   ├── ModelNotFoundError        the provider has no such model
+│   └── RateLimitError            too many requests at once
+│       └── ConcurrencyLimitError     too many tasks at once
+├── UnknownOutcomeError   a POST may have arrived, and money may have been spent
 ├── UnavailableError      a state was asked for and no usable answer came
+│   ├── AccessDeniedError         turned away (401, 403), perhaps by a gateway
+│   │   └── KeyRefusedError           the provider itself does not take the key (401, JSON)
+│   └── TaskNotFoundError         the provider does not know the task, or the path (404, 400)
 └── DownloadError         the file could not be had
 
 They carry words for people and plain values, never an httpx exception: that one holds the
@@ -47,7 +52,7 @@ class ClientError(Exception):
     `message` tells people what happened; what that means for their money is in the class, and
     said by the service. `request_id` is the provider's own, for its support.
     `retry_after_seconds` is what the provider asked to wait. `field` is the parameter that the
-    provider named.
+    provider named. `task_id` is the generation that an answer in doubt names.
     """
 
     def __init__(
@@ -58,6 +63,7 @@ class ClientError(Exception):
         request_id: str | None = None,
         retry_after_seconds: float | None = None,
         field: str | None = None,
+        task_id: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -65,6 +71,7 @@ class ClientError(Exception):
         self.request_id = request_id
         self.retry_after_seconds = retry_after_seconds
         self.field = field
+        self.task_id = task_id
 
 
 class NotSentError(ClientError):
@@ -72,11 +79,19 @@ class NotSentError(ClientError):
 
 
 class RefusedError(ClientError):
-    """The provider answered no: a 4xx, or a 5xx in its own words."""
+    """The provider answered no: a 4xx, or a redirect. Nothing was created."""
 
 
 class UnauthorizedError(RefusedError):
-    """The key is wrong (401), or the account is out of credits or may not do this (403)."""
+    """The key is wrong (401), or the key or the account may not do this (403)."""
+
+
+class RouteNotFoundError(RefusedError):
+    """The provider has no such path (404 `Cannot POST`): another route may be there."""
+
+
+class ModelNotFoundError(RefusedError):
+    """The provider has no such model (404): it may have been withdrawn."""
 
 
 class RateLimitError(RefusedError):
@@ -93,6 +108,18 @@ class UnknownOutcomeError(ClientError):
 
 class UnavailableError(ClientError):
     """A state or the log was asked for and no usable answer came: no news, never a failure."""
+
+
+class AccessDeniedError(UnavailableError):
+    """A question was turned away (401, 403), by the provider or by a gateway before it."""
+
+
+class KeyRefusedError(AccessDeniedError):
+    """The provider itself does not take the key (a 401 in JSON)."""
+
+
+class TaskNotFoundError(UnavailableError):
+    """The provider knows neither the task nor, perhaps, the path (404), or its id (400)."""
 
 
 class DownloadError(ClientError):

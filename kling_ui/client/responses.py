@@ -1,34 +1,83 @@
 """What the provider says about a task or a request, read from JSON of any shape into values."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import httpx
 
-from kling_ui.client.error_body import ErrorBody, clean, request_id_in
+from kling_ui.client.error_body import ErrorBody, blotted, clean, request_id_in, unpacked
 
-ERROR_STATUSES = frozenset(
+SUCCESS_STATUSES = frozenset(
+    {
+        "complete",
+        "completed",
+        "done",
+        "finished",
+        "ready",
+        "succeed",
+        "succeeded",
+        "success",
+    }
+)
+"""Status words that mean the task has ended with a video, which is paid for."""
+
+FAILURE_STATUSES = frozenset(
     {
         "aborted",
+        "blocked",
         "canceled",
         "cancelled",
+        "content_moderated",
         "error",
         "errored",
+        "expired",
         "fail",
         "failed",
         "failure",
+        "moderated",
+        "nsfw",
         "rejected",
+        "terminated",
+        "timed_out",
+        "timeout",
+        "unsuccessful",
     }
 )
 """Status words that mean the task has ended without a video. Unknown words mean "still going"."""
+
+_SPELLINGS = {word.replace("_", ""): word for word in SUCCESS_STATUSES | FAILURE_STATUSES}
+"""The words that end a task, by their letters alone: `timedOut` and `TIMED-OUT` are `timed_out`."""
 
 NO_REASON = "The provider gave no reason."
 
 _MAX_ID = 1024
 _MAX_URL = 16_384
 _MAX_WHOLE = 2**53
+_MAX_DEPTH = 4
+_MAX_ITEMS = 20
+_VIDEO_KEYS = ("video", "videos")
+_ADDRESS_KEYS = (
+    *_VIDEO_KEYS,
+    "video_url",
+    "videoUrl",
+    "content",
+    "output",
+    "outputs",
+    "assets",
+    "result",
+    "results",
+    "task_result",
+    "data",
+    "url",
+)
+_WRAPPERS = ("data", "result", "response")
+_ENVELOPE_FIELDS = frozenset({"title", "instance", "path", "timestamp"})
+_FIRST_ERROR_CODE = 400
+_STILL_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".json", ".mp3", ".wav", ".m4a")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +91,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskState:
-    """What the provider says about a task: evidence (`video_url`, `failure`) and its own word.
+    """What the provider says about a task.
 
-    `status` is that word in lower case, "" if there is none. A `video_url` (http or https)
-    means finished and outranks everything: there is no `failure` beside it. `file_size` is in
-    bytes. `request_id` is the provider's own, for its support.
+    `status` is its own word, in lower case with underscores, "" if there is none. Only a word
+    of `FAILURE_STATUSES` makes a `failure`; an error beside any other word is a `note`. A
+    `video_url` (http or https) means finished and outranks everything. `file_size` is in bytes.
+    `request_id` is the provider's own, for its support.
     """
 
     task_id: str | None = None
@@ -54,36 +104,46 @@ class TaskState:
     video_url: str | None = None
     file_size: int | None = None
     failure: Failure | None = None
+    note: str | None = None
     credits_used: float | None = None
     usd_spent: float | None = None
     request_id: str | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Tell whether the task has ended with a video, even if its address is not told."""
+        return self.video_url is not None or self.status in SUCCESS_STATUSES
 
     @classmethod
     def from_json(cls, body: Any, headers: Mapping[str, str], *, secret: str = "") -> Self:
         """Read an answer to create or get; what is missing or of a wrong type becomes None.
 
-        `secret` is blotted out of the failure's words.
+        `secret` is blotted out of every text.
         """
-        body = _object(body)
+        body = _task(body)
         heads = {name.lower(): value for name, value in headers.items()}
         usage = _object(_object(body.get("meta")).get("usage"))
-        status = _word(body.get("status"))
-        video = next(_videos(body), {})
-        credits_used = amount(usage.get("credits_used"))
+        status = _word(_status(body), secret)
+        video = _video(body, keys=_ADDRESS_KEYS if status in SUCCESS_STATUSES else _VIDEO_KEYS)
+        credits_used = amount(usage.get("credits_used", usage.get("tokens_used")))
         usd_spent = amount(usage.get("usd_spent"))
         if credits_used is None:
             credits_used = amount(heads.get("x-aimlapi-credits-used"))
         if usd_spent is None:
             usd_spent = amount(heads.get("x-aimlapi-usd-spent"))
+        said = _said(body, secret)
+        is_failed = status in FAILURE_STATUSES and not video
         return cls(
-            task_id=identifier(body.get("id")) or identifier(body.get("generation_id")),
+            task_id=identifier(body.get("id"), secret)
+            or identifier(body.get("generation_id"), secret),
             status=status,
             video_url=web_address(video.get("url")),
             file_size=_byte_count(video.get("file_size")),
-            failure=None if video else _failure(body, status, secret),
+            failure=_failure(said) if is_failed else None,
+            note=said.message if said and said.message and not is_failed else None,
             credits_used=credits_used,
             usd_spent=usd_spent,
-            request_id=request_id_in(body, secret) or identifier(heads.get("x-request-id")),
+            request_id=request_id_in(body, secret) or identifier(heads.get("x-request-id"), secret),
         )
 
 
@@ -100,17 +160,22 @@ class LogEntry:
     usd_spent: float | None = None
     request_id: str | None = None
 
+    @property
+    def is_failed(self) -> bool:
+        """Tell whether the log calls the request failed."""
+        return self.status in FAILURE_STATUSES
+
     @classmethod
-    def from_json(cls, row: Any) -> Self:
+    def from_json(cls, row: Any, *, secret: str = "") -> Self:
         """Read one row; what is missing or of a wrong type becomes None."""
         row = _object(row)
         cost = _object(row.get("cost"))
         return cls(
-            task_id=identifier(row.get("inference_id")),
-            status=_word(row.get("status")),
+            task_id=identifier(row.get("inference_id"), secret),
+            status=_word(row.get("status"), secret),
             credits_used=amount(cost.get("credits")),
             usd_spent=amount(cost.get("usd")),
-            request_id=identifier(row.get("request_id")),
+            request_id=identifier(row.get("request_id"), secret),
         )
 
 
@@ -141,29 +206,46 @@ class LogPage:
             has_more=has_more and bool(rows),
         )
 
-    def entry(self, client_request_id: str) -> LogEntry | None:
+    def entry(self, client_request_id: str, *, secret: str = "") -> LogEntry | None:
         """Return what the log says about our request; a row that made a task goes first.
 
         A request sent again after a refusal has two rows under one id.
         """
         ours = [
-            LogEntry.from_json(row)
+            LogEntry.from_json(row, secret=secret)
             for row in self.rows
             if row.get("client_request_id") == client_request_id
         ]
-        ours.sort(key=lambda entry: entry.task_id is None or entry.status in ERROR_STATUSES)
+        ours.sort(key=lambda entry: (entry.is_failed, entry.task_id is None))
         return ours[0] if ours else None
 
 
-def identifier(value: Any) -> str | None:
-    """Return an id as text (whole numbers too), or None for what can't be one."""
+def is_error_envelope(body: Any) -> bool:
+    """Tell whether a body is an error of the service or a gateway, not the state of a task."""
+    body = _task(body)
+    code = amount(body.get("statusCode", body.get("status")))
+    if code is not None:
+        return code >= _FIRST_ERROR_CODE
+    if body.get("id") or body.get("generation_id"):
+        return False
+    word = _word(_status(body))
+    # {"status": "error", "message": …} is how many a gateway says that the question failed.
+    is_bare = word == "error" and "error" not in body
+    return is_bare or (word in FAILURE_STATUSES and bool(_ENVELOPE_FIELDS & body.keys()))
+
+
+def identifier(value: Any, secret: str = "") -> str | None:
+    """Return an id as text (whole numbers too), or None for what can't be one.
+
+    A text that repeats `secret` is none: it would carry the key into the ledger and the page.
+    """
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MAX_WHOLE:
         return str(value)
     if not isinstance(value, str):
         return None
     value = value.strip()
     is_usable = 0 < len(value) <= _MAX_ID and value.isprintable()
-    return value if is_usable else None
+    return value if is_usable and blotted(value, secret) == value else None
 
 
 def amount(value: Any) -> float | None:
@@ -189,23 +271,81 @@ def web_address(value: Any) -> str | None:
     return value if url.scheme in ("http", "https") and url.host else None
 
 
-def _videos(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield every video object with a usable address; a bare address counts as one."""
-    for key in ("video", "videos"):
-        found = body.get(key)
-        for item in found if isinstance(found, list) else [found]:
-            video = {"url": item} if isinstance(item, str) else _object(item)
-            if web_address(video.get("url")):
-                yield video
+def _task(body: Any) -> dict[str, Any]:
+    """Return the object that holds the task: it may be wrapped in `data`, a list or a text."""
+    found = _single(body)
+    for _ in range(_MAX_DEPTH):
+        key = next((key for key in _WRAPPERS if _single(found.get(key))), None)
+        if key is None or not _is_wrapper(found, _single(found[key])):
+            break
+        found = {**found, key: None, **_single(found[key])}
+    return found
 
 
-def _failure(body: dict[str, Any], status: str, secret: str) -> Failure | None:
+def _single(value: Any) -> dict[str, Any]:
+    """Return an object, also out of a text that holds it as JSON or of a list with one item."""
+    value = unpacked(value)
+    if isinstance(value, list) and len(value) == 1:
+        value = unpacked(value[0])
+    return _object(value)
+
+
+def _is_wrapper(outer: dict[str, Any], inner: dict[str, Any]) -> bool:
+    """Tell whether the task is in the inner object and not in the outer one itself."""
+    # The status beside an inner object is that of the call, if there is one inside.
+    is_call = not {"id", "generation_id"} & outer.keys() and isinstance(_status(inner), str)
+    return is_call or not isinstance(_status(outer), str)
+
+
+def _status(body: dict[str, Any]) -> Any:
+    return body.get("status") or body.get("state")
+
+
+def _video(body: dict[str, Any], *, keys: tuple[str, ...]) -> dict[str, Any]:
+    """Return the first video object with a usable address, or an empty one."""
+    found = _addresses(body, keys, _MAX_DEPTH)
+    return next((video for video in found if not _is_still(video)), {})
+
+
+def _addresses(value: Any, keys: tuple[str, ...], depth: int) -> Iterator[dict[str, Any]]:
+    """Yield each `{url, …}` below the given keys of an object; a bare address counts as one."""
+    if depth == 0 or not isinstance(value, dict):
+        return
+    for key in keys:
+        found = unpacked(value.get(key))
+        for item in found[:_MAX_ITEMS] if isinstance(found, list) else [found]:
+            if web_address(item):
+                yield {**(value if key == "url" else {}), "url": item}
+            elif isinstance(item, dict):
+                yield from _addresses(item, _ADDRESS_KEYS, depth - 1)
+
+
+def _is_still(video: dict[str, Any]) -> bool:
+    """Tell whether an address is that of a picture or a sound, by its type or its ending."""
+    kind = video.get("content_type") or video.get("type")
+    if isinstance(kind, str) and kind.lower().startswith(("image", "audio")):
+        return True
+    try:
+        path = urlsplit(str(video["url"])).path
+    except ValueError:
+        return False
+    return path.lower().endswith(_STILL_ENDINGS)
+
+
+def _said(body: dict[str, Any], secret: str) -> ErrorBody | None:
+    """Return what an answer says besides the state, or None where there is nothing."""
     error = body.get("error")
-    if not _is_evidence(error):
-        if status not in ERROR_STATUSES:
-            return None
-        error = {key: body.get(key) for key in ("message", "detail", "name", "code", "errors")}
-    said = ErrorBody.from_json(error, secret=secret)
+    if _is_evidence(error):
+        return ErrorBody.from_json(error, secret=secret)
+    words = {
+        key: body.get(key) for key in ("message", "detail", "name", "code", "errors", "reason")
+    }
+    is_failed = _word(_status(body)) in FAILURE_STATUSES
+    return ErrorBody.from_json(words, secret=secret) if is_failed else None
+
+
+def _failure(said: ErrorBody | None) -> Failure:
+    said = said or ErrorBody()
     return Failure(message=said.message or NO_REASON, code=said.code, field=said.field)
 
 
@@ -219,8 +359,11 @@ def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _word(value: Any) -> str:
-    return clean(value).lower()[:40] if isinstance(value, str) else ""
+def _word(value: Any, secret: str = "") -> str:
+    if not isinstance(value, str):
+        return ""
+    word = re.sub(r"[\s_-]+", "_", clean(value, secret).lower())[:40]
+    return _SPELLINGS.get(word.replace("_", ""), word)
 
 
 def _byte_count(value: Any) -> int | None:

@@ -1,20 +1,25 @@
 """Where videos lie below the data folder, and how a fetched file gets there in one step."""
 
-import os
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 from kling_ui import catalog, media
 from kling_ui.ledger import Generation
+from kling_ui.service.folders import make_private_folder, sync_file, sync_folder
 
-_POSTER = "poster.jpg"
+VIDEO = "video.mp4"
+POSTER = "poster.jpg"
+"""The names under which a generation's files are asked for."""
+
+_INPUT = "input:"
+_INPUT_NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{2,4}")
 
 
 class Files:
     """The videos of a data folder: `videos/ID/NAME.mp4`, its poster, and what is incoming.
 
-    Only `videos/` may be served: whoever knows a generation's id can read its folder.
     Calls block; use them from threads.
     """
 
@@ -26,8 +31,8 @@ class Files:
     def prepare(self) -> None:
         """Make the folders, and remove what a crash left half-written."""
         shutil.rmtree(self._incoming, ignore_errors=True)
-        self.videos.mkdir(parents=True, exist_ok=True)
-        self._incoming.mkdir(exist_ok=True)
+        for folder in (self.videos, self._incoming):
+            make_private_folder(folder)
 
     def part(self, generation: Generation) -> Path:
         """Return where a download is written until it is verified."""
@@ -41,12 +46,12 @@ class Files:
         part = self.part(generation)
         media.verify(part)
         target = self.videos / generation.id / telling_name(generation)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        media.save_poster(part, target.with_name(_POSTER))
-        _flush(part)
+        make_private_folder(target.parent)
+        media.save_poster(part, target.with_name(POSTER))
+        sync_file(part)
         part.replace(target)
         for folder in (target.parent, self.videos):
-            _flush(folder)
+            sync_folder(folder)
         return target.relative_to(self._folder).as_posix()
 
     def discard(self, generation: Generation) -> None:
@@ -61,8 +66,28 @@ class Files:
     def poster(self, generation: Generation) -> Path | None:
         """Return the video's first picture, or None where there is none."""
         video = self.path(generation)
-        poster = video.with_name(_POSTER) if video else None
+        poster = video.with_name(POSTER) if video else None
         return poster if poster is not None and poster.is_file() else None
+
+    def named(self, generation: Generation, name: str) -> Path | None:
+        """Return the file that a generation calls `name`: its video, its poster or an input."""
+        if name == VIDEO:
+            return self.path(generation)
+        if name == POSTER:
+            return self.poster(generation)
+        if _INPUT_NAME.fullmatch(name) is None or not _refers_to(generation.payload, name):
+            return None
+        path = self._folder / "inputs" / name
+        return path if path.is_file() else None
+
+
+def _refers_to(value: Any, name: str) -> bool:
+    """Tell whether a request's values hold the stored input `name`."""
+    if isinstance(value, dict):
+        return any(_refers_to(item, name) for item in value.values())
+    if isinstance(value, list):
+        return any(_refers_to(item, name) for item in value)
+    return bool(value == f"{_INPUT}{name}")
 
 
 def telling_name(generation: Generation) -> str:
@@ -77,14 +102,3 @@ def telling_name(generation: Generation) -> str:
 
 def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-
-
-def _flush(path: Path) -> None:
-    """Have what was written to a file, or named in a folder, survive a power cut."""
-    if os.name == "nt" and path.is_dir():
-        return  # Windows has no such thing for folders
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,66 +2,111 @@
 
 from datetime import datetime
 
-from kling_ui.client import ClientError, Failure, NotSentError, UnauthorizedError
-from kling_ui.ledger import GenerationError
+from kling_ui.client import (
+    ClientError,
+    Failure,
+    NotSentError,
+    RateLimitError,
+    UnauthorizedError,
+)
+from kling_ui.ledger import ErrorKind, GenerationError
 
 _NOTHING_SPENT = "Nothing was spent."
+_OF_ANOTHER_KEY = (
+    "The provider does not know this task under the API key in use; another key sent it. Start "
+    "the app with that key."
+)
+NO_ADDRESS = "the provider calls it finished but gives no address for it"
 
 
-def rejected(error: ClientError) -> GenerationError:
-    """Say that the provider refused a request, or that it surely never arrived."""
+def rejected(error: ClientError, *, successor: str | None = None) -> GenerationError:
+    """Say that the provider refused a request, or that it surely never arrived.
+
+    `successor` is the id of the model to use in place of one that is no longer there.
+    """
     if isinstance(error, NotSentError):
         advice = "Check the network and press Generate again."
-        return GenerationError("not_sent", f"{error.message} {_NOTHING_SPENT} {advice}")
-    kind = "unauthorized" if isinstance(error, UnauthorizedError) else "refused"
-    return GenerationError(
-        kind, f"{error.message} {_NOTHING_SPENT}{_for_support(error)}", error.field
-    )
+        return GenerationError(ErrorKind.NOT_SENT, f"{error.message} {_NOTHING_SPENT} {advice}")
+    kind = ErrorKind.UNAUTHORIZED if isinstance(error, UnauthorizedError) else ErrorKind.REFUSED
+    advice = f" Use {successor} in its place." if successor else ""
+    if isinstance(error, RateLimitError):
+        advice = " Press Generate again when fewer of your tasks are running."
+    message = f"{error.message} {_NOTHING_SPENT}{advice}{_for_support(error)}"
+    return GenerationError(kind, message, error.field)
 
 
 def not_recorded(reason: str) -> GenerationError:
     """Say that a request was not sent, since it could not be written down first."""
     advice = "Free the data folder (disk full, read-only or locked?) and press Generate again."
     return GenerationError(
-        "ledger", f"{reason} The request was not sent. {_NOTHING_SPENT} {advice}"
+        ErrorKind.LEDGER, f"{reason} The request was not sent. {_NOTHING_SPENT} {advice}"
+    )
+
+
+def not_sent_yet(reason: str) -> GenerationError:
+    """Say that a request waits until it can be written down."""
+    return GenerationError(
+        ErrorKind.LEDGER,
+        f"{reason} The request is not sent before it can be written down. {_NOTHING_SPENT} Free "
+        "the data folder (disk full, read-only or locked?), and it goes on by itself.",
     )
 
 
 def waiting_to_send(seconds: float, error: ClientError) -> GenerationError:
     """Say that a request has not been taken yet and will be sent again in a moment."""
+    kind = ErrorKind.NOT_SENT if isinstance(error, NotSentError) else ErrorKind.RATE_LIMIT
     message = f"{error.message} Trying again in {seconds:.0f} s. {_NOTHING_SPENT}"
-    return GenerationError("waiting", message)
+    return GenerationError(kind, message)
 
 
-def in_line() -> GenerationError:
+def at_concurrency_limit() -> GenerationError:
     """Say that as many tasks as the account may have are running, and this one waits its turn."""
     return GenerationError(
-        "in_line",
+        ErrorKind.CONCURRENCY_LIMIT,
         "Kling already runs as many tasks as this account may have at once. This one waits in "
         f"line and is sent when another has ended, for up to an hour. {_NOTHING_SPENT}",
     )
 
 
-def withdrawn() -> GenerationError:
-    """Say that a person has withdrawn a request that had not been accepted yet."""
+def asks_to_confirm() -> GenerationError:
+    """Say that a request has waited for so long that a person has to want it again."""
     return GenerationError(
-        "withdrawn", f"You withdrew this request before Kling had taken it. {_NOTHING_SPENT}"
+        ErrorKind.CONFIRM,
+        "This request waited while the app was not running, for more than an hour. It was not "
+        f"sent. {_NOTHING_SPENT} Send it now, or don't.",
     )
 
 
-def forgotten() -> GenerationError:
+def not_repeatable() -> GenerationError:
+    """Say that a request can't be sent any more, since its inputs are gone."""
+    return GenerationError(
+        ErrorKind.NOT_SENT,
+        "The app ended before this request was sent, and its files are no longer here. "
+        f"{_NOTHING_SPENT} Press Generate again.",
+    )
+
+
+def cancelled() -> GenerationError:
+    """Say that a person has withdrawn a request that had not been accepted yet."""
+    return GenerationError(
+        ErrorKind.CANCELLED,
+        f"You withdrew this request before Kling had taken it. {_NOTHING_SPENT}",
+    )
+
+
+def abandoned() -> GenerationError:
     """Say that a person has given up on a request whose answer never came."""
     return GenerationError(
-        "forgotten",
-        "You gave this request up: its answer never came, and it was not found at the provider. "
-        "If your bill shows it after all, its video can be had from the provider.",
+        ErrorKind.ABANDONED,
+        "You stopped looking for this request: its answer never came, and it was not found at "
+        "the provider. If your bill shows it after all, its video can be had from the provider.",
     )
 
 
 def perhaps_sent(reason: str) -> GenerationError:
     """Say that a request may have been accepted."""
     return GenerationError(
-        "unknown",
+        ErrorKind.UNKNOWN,
         f"{reason} The request may have been accepted, so it was not sent again: we are asking "
         "the provider whether it arrived. It is paid for only if it did.",
     )
@@ -70,77 +115,177 @@ def perhaps_sent(reason: str) -> GenerationError:
 def not_found_yet() -> GenerationError:
     """Say that the provider does not list a request so far."""
     return GenerationError(
-        "unknown",
+        ErrorKind.UNKNOWN,
         "The provider's answer never came, and its list of requests does not show this one yet. "
-        "It was not sent again. The search goes on at growing intervals for a day; "
+        "It was not sent again. The search goes on at growing intervals; "
         "if it was accepted, the video will appear in History.",
     )
 
 
-def never_found() -> GenerationError:
-    """Say that a request is not in the provider's list, which goes back one day."""
+def sent_with_another_key() -> GenerationError:
+    """Say that only the key that sent a request can see it in the provider's list."""
     return GenerationError(
-        "unknown",
-        "The provider's answer never came, and its list of requests, which goes back one day, "
+        ErrorKind.UNKNOWN,
+        "The provider's answer never came, and this request was sent with another API key: the "
+        "provider's list shows it to that key only. It was not sent again. Start the app with "
+        "that key to find out whether it was accepted and paid for.",
+    )
+
+
+def never_found() -> GenerationError:
+    """Say that a request is not in the provider's list, as far as that goes back."""
+    return GenerationError(
+        ErrorKind.UNKNOWN,
+        "The provider's answer never came, and its list of requests, which goes back 92 days, "
         "does not show this one. Whether it cost anything is not known here: compare with your "
         "bill before you make it anew.",
     )
 
 
-def found_as_failed() -> GenerationError:
-    """Say that the search for a lost request showed that it had failed."""
+def search_denied(error: ClientError, since: datetime) -> GenerationError:
+    """Say that the provider's list can't be asked for now."""
     return GenerationError(
-        "refused",
+        ErrorKind.UNKNOWN,
+        f"{error.message} So since {_time(since)} it can't be looked up whether this request was "
+        "accepted. It was not sent again. We keep asking.",
+    )
+
+
+def search_given_up(error: ClientError) -> GenerationError:
+    """Say that the key is no longer taken, so that the search has stopped."""
+    return GenerationError(
+        ErrorKind.UNAUTHORIZED,
+        f"{error.message} So it can't be looked up whether this request was accepted, and we "
+        "have stopped asking. It was not sent again. Mend the key and restart the app, or press "
+        "Look again.",
+    )
+
+
+def found_as_refused() -> GenerationError:
+    """Say that the search for a lost request showed that nothing came of it."""
+    return GenerationError(
+        ErrorKind.REFUSED,
         f"The provider lists this request as failed. {_NOTHING_SPENT} Press Generate again.",
+    )
+
+
+def found_as_failed() -> GenerationError:
+    """Say that the provider's list names a task failed whose state it does not tell any more."""
+    return GenerationError(
+        ErrorKind.FAILED,
+        "The provider lists this generation as failed. Failed generations are not charged. "
+        "Press Generate again.",
     )
 
 
 def failed(failure: Failure) -> GenerationError:
     """Say that the provider could not make the video."""
-    message = f"{failure.message} Failed generations are not charged."
-    return GenerationError("failed", message, failure.field)
+    message = f"{_sentence(failure.message)} Failed generations are not charged."
+    return GenerationError(ErrorKind.FAILED, message, failure.field)
+
+
+def note(text: str) -> GenerationError:
+    """Say what the provider remarks about a task that goes on."""
+    return GenerationError(
+        ErrorKind.NOTE, f"The provider remarks: {_clause(text)}. The generation goes on."
+    )
 
 
 def no_news(error: ClientError, since: datetime) -> GenerationError:
     """Say since when the provider has not answered."""
     return GenerationError(
-        "no_news",
-        f"No answer from the provider since {since:%H:%M:%S} UTC ({_clause(error.message)}). "
+        ErrorKind.NO_NEWS,
+        f"No answer from the provider since {_time(since)} ({_clause(error.message)}). "
         "The generation goes on there; we keep asking.",
     )
 
 
-def locked_out(error: ClientError) -> GenerationError:
-    """Say that the key is no longer taken while a task is running."""
+def denied(error: ClientError, since: datetime) -> GenerationError:
+    """Say that questions about a running task are turned away, and since when."""
     return GenerationError(
-        "unauthorized",
-        f"{error.message} The generation goes on at the provider and stays yours. Mend the key, "
-        "restart the app, and it is picked up again.",
+        ErrorKind.UNAUTHORIZED,
+        f"{error.message} That is the answer to our questions since {_time(since)}. The "
+        "generation goes on at the provider and stays yours; we keep asking.",
+    )
+
+
+def key_refused(error: ClientError) -> GenerationError:
+    """Say that the key is no longer taken, so that nobody asks any more."""
+    return GenerationError(
+        ErrorKind.UNAUTHORIZED,
+        f"{error.message} We have stopped asking. The generation goes on at the provider and "
+        "stays yours: mend the key and restart the app, or press Look again.",
+    )
+
+
+def not_known_to_this_key() -> GenerationError:
+    """Say that a running task is not known to the key in use, since another one has sent it."""
+    return GenerationError(
+        ErrorKind.NO_NEWS,
+        f"{_OF_ANOTHER_KEY} The generation goes on there, and is paid for unless it fails; we "
+        "keep asking.",
+    )
+
+
+def task_missing() -> GenerationError:
+    """Say that the provider does not know a task any more."""
+    return GenerationError(
+        ErrorKind.NOT_FOUND,
+        "The provider does not know this task any more. Whether it was charged is not known "
+        "here: compare with your bill. We go on asking, hourly at first, then daily for 30 days.",
+    )
+
+
+def missing_with_another_key() -> GenerationError:
+    """Say that a task is not known to this key, and that another one has sent it."""
+    return GenerationError(
+        ErrorKind.NOT_FOUND,
+        f"{_OF_ANOTHER_KEY} The video may be there, paid for. We go on asking, hourly at first, "
+        "then daily for 30 days.",
     )
 
 
 def still_running() -> GenerationError:
     """Say that a task takes unusually long."""
     return GenerationError(
-        "still_running",
+        ErrorKind.STILL_RUNNING,
         "Still running after 30 minutes. That is unusual but happens. It is charged only if it "
         "succeeds; you may close the page, the video will be in History.",
     )
 
 
-def not_saved(reason: str) -> GenerationError:
-    """Say that a finished, paid video could not be fetched."""
+def not_saved(reason: str, *, is_kept: bool = True) -> GenerationError:
+    """Say that a finished, paid video could not be fetched so far.
+
+    `is_kept`: the provider should still have it, so it is fetched again by itself.
+    """
+    then = (
+        "It is kept at the provider for about 30 days, and fetched again by itself at growing "
+        "intervals; Download again asks at once."
+        if is_kept
+        else "The provider keeps videos for about 30 days, so it may be gone there. Download "
+        "again tries once more."
+    )
     return GenerationError(
-        "not_saved",
+        ErrorKind.NOT_SAVED,
         "The video is finished and paid for, but its file could not be fetched: "
-        f"{_clause(reason)}. It is kept at the provider for about 30 days. Use Download again.",
+        f"{_clause(reason)}. {then}",
     )
 
 
-def ledger_trouble(reason: str) -> GenerationError:
+def file_gone() -> GenerationError:
+    """Say that the file of a completed video is no longer in the data folder."""
+    return GenerationError(
+        ErrorKind.NOT_SAVED,
+        "The video was made and paid for, but its file is no longer in the data folder. The "
+        "provider keeps videos for about 30 days: use Download again.",
+    )
+
+
+def ledger_unavailable(reason: str) -> GenerationError:
     """Say that progress can't be written down for now."""
     return GenerationError(
-        "ledger",
+        ErrorKind.LEDGER,
         f"{reason} The generation goes on and nothing is lost while the app runs: free the data "
         "folder (disk full, read-only or locked?), and it is written as soon as it can be.",
     )
@@ -149,7 +294,7 @@ def ledger_trouble(reason: str) -> GenerationError:
 def unexpected() -> GenerationError:
     """Say that the app itself made a mistake."""
     return GenerationError(
-        "internal",
+        ErrorKind.INTERNAL,
         "The app ran into an error of its own and stopped following this generation. It was not "
         "sent again; whatever was paid for is kept. Use Look again; the log has the details.",
     )
@@ -157,6 +302,14 @@ def unexpected() -> GenerationError:
 
 def _for_support(error: ClientError) -> str:
     return f" (For support: request {error.request_id}.)" if error.request_id else ""
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%H:%M:%S} UTC"
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def _clause(sentence: str) -> str:

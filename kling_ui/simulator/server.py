@@ -4,22 +4,30 @@ import asyncio
 import socket
 import threading
 import time
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn.server import ServerState
 
-from kling_ui.simulator.api import Api
+from kling_ui.catalog import Inputs
 from kling_ui.simulator.cdn import Cdn
-from kling_ui.simulator.faults import Fault, Plan
-from kling_ui.simulator.inputs import Inputs
+from kling_ui.simulator.endpoints import Endpoints
+from kling_ui.simulator.faults import (
+    Fault,
+    FaultInjector,
+    FaultPlan,
+    FaultyProtocol,
+    RecordedRequest,
+)
+from kling_ui.simulator.input_reader import InputReader
+from kling_ui.simulator.model_list import ALIASES, ModelList
 from kling_ui.simulator.studio import Studio
 from kling_ui.simulator.tasks import Store
-from kling_ui.simulator.wire import Desk, Seen, Wire
 
 _HOST = "127.0.0.1"
 _DRAFT_BELOW_SECONDS = 1.0
@@ -32,6 +40,8 @@ class Simulator:
     `folder` keeps the tasks, which survive a restart like real ones. `seconds` is how long a
     generation takes (below 1, as in tests, the videos are small drafts). A port of 0 is a free
     one, kept from the first start on. `key` None takes any key, else only that one.
+    `unlisted` holds ids of the catalog that the provider no longer lists or takes, except under
+    their `aliases`; `deprecations` are rows of `/v1/models/deprecations`.
     """
 
     def __init__(
@@ -42,15 +52,21 @@ class Simulator:
         port: int = 0,
         cdn_port: int = 0,
         key: str | None = None,
+        unlisted: Collection[str] = (),
+        aliases: Mapping[str, Sequence[str]] = ALIASES,
+        deprecations: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        self.seen: list[Seen] = []
+        self.seen: list[RecordedRequest] = []
         self._folder = folder
         self._seconds = seconds
         self._ports = [port, cdn_port]
         self._key = key
-        self._plan = Plan()
+        self._models = ModelList(
+            unlisted=frozenset(unlisted), aliases=aliases, deprecations=deprecations
+        )
+        self._plan = FaultPlan()
         self._store = Store(folder)
-        self._inputs = Inputs(folder / "inputs")
+        self._reader = InputReader(Inputs(folder / "inputs"))
         self._thread: threading.Thread | None = None
 
     @property
@@ -115,26 +131,27 @@ class Simulator:
         return f"http://{_HOST}:{self._ports[index]}"
 
     def _apps(self, studio: Studio) -> tuple[Starlette, Starlette]:
-        api = Api(
-            desk=Desk(server="api", plan=self._plan, seen=self.seen),
+        endpoints = Endpoints(
+            injector=FaultInjector(server="api", plan=self._plan, seen=self.seen),
             store=self._store,
             studio=studio,
-            inputs=self._inputs,
+            reader=self._reader,
+            models=self._models,
             seconds=self._seconds,
             key=self._key,
             cdn_url=lambda: self.cdn_url,
         )
         cdn = Cdn(
-            desk=Desk(server="cdn", plan=self._plan, seen=self.seen),
+            injector=FaultInjector(server="cdn", plan=self._plan, seen=self.seen),
             store=self._store,
             studio=studio,
         )
-        return api.app(), cdn.app()
+        return endpoints.app(), cdn.app()
 
     def _run(self, listeners: list[socket.socket]) -> None:
         studio = Studio(
             self._folder / "videos",
-            inputs=self._inputs,
+            reader=self._reader,
             is_draft=self._seconds < _DRAFT_BELOW_SECONDS,
             on_failed=lambda task, error: self._store.fail(task, error, now=time.time()),
         )
@@ -147,7 +164,9 @@ class Simulator:
     ) -> None:
         state = ServerState()
         servers = [
-            await self._loop.create_server(partial(Wire, _config(app), state, {}), sock=listener)
+            await self._loop.create_server(
+                partial(FaultyProtocol, _config(app), state, {}), sock=listener
+            )
             for listener, app in zip(listeners, apps, strict=True)
         ]
         await self._stopping.wait()
@@ -158,17 +177,12 @@ class Simulator:
 
 def _listen(ports: list[int]) -> list[socket.socket]:
     with ExitStack() as stack:
-        # asyncio sends small answers at once only where the protocol number says TCP.
         listeners = [
-            stack.enter_context(
-                socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-            )
-            for _ in ports
+            stack.enter_context(socket.create_server((_HOST, port), backlog=512)) for port in ports
         ]
-        for listener, port in zip(listeners, ports, strict=True):
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((_HOST, port))
-            listener.listen(512)
+        for listener in listeners:
+            # Accepted connections inherit it: small answers are sent at once.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stack.pop_all()
     return listeners
 

@@ -5,35 +5,38 @@ import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
+from itertools import accumulate
 from pathlib import Path
 from queue import SimpleQueue
 
-from kling_ui.simulator.inputs import Inputs
-from kling_ui.simulator.reels import BrokenInputError
+from kling_ui.simulator.input_reader import BrokenInputError, InputReader
 from kling_ui.simulator.render import render
-from kling_ui.simulator.script import scene_of
+from kling_ui.simulator.scene import scene_of
 from kling_ui.simulator.tasks import Task
 
+MOST_BYTES = 10**9
 _log = logging.getLogger(__name__)
 
 
 class Studio:
-    """Renders each task's video once. A video is there when its file is: no half ones.
+    """Renders a task's video when it is asked for. A video is there when its file is whole.
 
-    `on_failed` is told, in the studio's thread, of a task whose video can't be made.
+    The newest videos are kept, MOST_BYTES of them; older ones are rendered again when they are
+    asked for. `on_failed` is told, in the studio's thread, of a task whose video can't be made.
     """
 
     def __init__(
         self,
         folder: Path,
         *,
-        inputs: Inputs,
+        reader: InputReader,
         is_draft: bool,
         on_failed: Callable[[Task, dict[str, str]], None],
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._inputs = inputs
+        self._reader = reader
         self._on_failed = on_failed
         self._is_draft = is_draft
         self._closing = threading.Event()
@@ -77,6 +80,7 @@ class Studio:
                 # Not `exc` itself: it would keep every picture of the scene in memory.
                 future.set_exception(RuntimeError(error["message"]))
                 continue
+            self._remove_older()
             future.set_result(None)
             del self._going[task.id]
 
@@ -85,7 +89,7 @@ class Studio:
         try:
             scene = scene_of(
                 task.payload,
-                self._inputs,
+                self._reader,
                 seconds=task.video_seconds,
                 take=task.file_name,
                 is_draft=self._is_draft,
@@ -94,6 +98,17 @@ class Studio:
                 part.replace(self.path(task))
         finally:
             part.unlink(missing_ok=True)
+
+    def _remove_older(self) -> None:
+        """Remove what is beyond MOST_BYTES, but never the newest."""
+        found = [(path, path.stat()) for path in self._folder.glob("*.mp4")]
+        found.sort(key=lambda each: each[1].st_mtime_ns, reverse=True)
+        total_bytes = accumulate(stat.st_size for _, stat in found)
+        for (path, _), kept_bytes in [*zip(found, total_bytes, strict=True)][1:]:
+            if kept_bytes > MOST_BYTES:
+                # Windows keeps a file that is being served; it goes another time.
+                with suppress(PermissionError):
+                    path.unlink()
 
 
 def _error(exc: Exception, task: Task) -> dict[str, str]:

@@ -1,31 +1,23 @@
-"""The provider's memory: tasks, what they cost and the log of requests, kept in SQLite."""
+"""The provider's memory: tasks, what they cost and the log of requests."""
 
+import contextlib
 import json
-import sqlite3
+import math
+import threading
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 CREDITS_PER_USD = 2_000_000
 TOP_UP_USD = 100.0
 """The simulated account is filled up to this again whenever it is empty."""
+CONTENT_POLICY = {
+    "name": "content_policy_violation",
+    "message": "The prompt was flagged by the content policy (1301). Change it and try again.",
+}
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS tasks (
-    id TEXT PRIMARY KEY, file_name TEXT NOT NULL, payload TEXT NOT NULL,
-    created REAL NOT NULL, seconds REAL NOT NULL, credits INTEGER NOT NULL,
-    failure TEXT, fails_at REAL, video_seconds REAL NOT NULL DEFAULT 5
-);
-CREATE TABLE IF NOT EXISTS requests (
-    number INTEGER PRIMARY KEY, created REAL NOT NULL, model TEXT,
-    request_id TEXT NOT NULL, client_request_id TEXT, task_id TEXT
-);
-"""
-_NEW_COLUMN = "ALTER TABLE tasks ADD COLUMN video_seconds REAL NOT NULL DEFAULT 5"
-"""For folders from before videos had lengths of their own."""
 _FAIL_SHARE = 0.6
 _QUEUE_SHARE = 0.15
 
@@ -34,19 +26,20 @@ Phase = Literal["queued", "generating", "due", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One accepted generation. `failure` is the JSON of its error, in force from `fails_at`.
+    """One accepted generation. `failure` is how it is told to have ended, in force from `fails_at`.
 
     `seconds` is how long it takes, `video_seconds` how long its video is. What was handed in
-    as data stands in `payload` as a short reference.
+    as data stands in `payload` as a short reference; `payload["model"]` is the catalog's id.
     """
 
     id: str
     file_name: str
     payload: dict[str, Any]
+    key_hash: str
     created: float
     seconds: float
     credits: int
-    failure: str | None = None
+    failure: dict[str, Any] | None = None
     fails_at: float | None = None
     video_seconds: float = 5
 
@@ -66,14 +59,15 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Logged:
-    """One row of the request log; a refused request has no task."""
+class LoggedRequest:
+    """One row of the request log; a refused request has no task. `model` is as it was sent."""
 
     created: float
     model: str | None
+    key_hash: str
     request_id: str
     client_request_id: str | None
-    task: Task | None
+    task: Task | None = None
 
 
 def new_task(
@@ -82,7 +76,9 @@ def new_task(
     seconds: float,
     credits_: int,
     now: float,
+    key_hash: str = "",
     video_seconds: float = 5,
+    has_short_id: bool = False,
 ) -> Task:
     """Accept `payload`; `[slow]` and `[fail]` in its prompt have their say."""
     prompt = str(payload.get("prompt", ""))
@@ -90,159 +86,111 @@ def new_task(
     total = seconds * (5 if "[slow]" in prompt else 1)
     is_failing = "[fail]" in prompt
     return Task(
-        id=f"{token}:{payload['model']}",
+        id=token if has_short_id else f"{token}:{payload['model']}",
         file_name=f"{token}.mp4",
         payload=dict(payload),
+        key_hash=key_hash,
         created=now,
         seconds=total,
         credits=credits_,
-        failure=json.dumps(CONTENT_POLICY) if is_failing else None,
+        failure={"status": "error", "error": CONTENT_POLICY} if is_failing else None,
         fails_at=now + total * _FAIL_SHARE if is_failing else None,
         video_seconds=video_seconds,
     )
 
 
-CONTENT_POLICY = {
-    "name": "content_policy_violation",
-    "message": "The prompt was flagged by the content policy (1301). Change it and try again.",
-}
-
-
 class Store:
-    """Tasks and requests in one SQLite file; each call is one transaction, from any thread."""
+    """Tasks and requests in memory, and on disk as lines of JSON; safe to use from any thread.
+
+    Every change is appended to `requests.jsonl` before the call returns, so that a killed
+    process forgets nothing. What can't be read there is skipped: simulated tasks are worth
+    nothing.
+    """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / "simulator.sqlite3"
-        with self._open() as database:
-            database.executescript(_SCHEMA)
-            columns = {row["name"] for row in database.execute("PRAGMA table_info(tasks)")}
-            if "video_seconds" not in columns:
-                database.execute(_NEW_COLUMN)
+        self._file = folder / "requests.jsonl"
+        self._lock = threading.Lock()
+        self._requests: list[LoggedRequest] = []
+        self._tasks: dict[str, Task] = {}
+        self._file.touch()
+        for line in self._file.read_text("utf-8").splitlines():
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                self._apply(json.loads(line))
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self._path, timeout=30)) as database:
-            # A killed process loses nothing; only a power cut could, and this is a simulator.
-            database.execute("PRAGMA synchronous = OFF")
-            database.row_factory = sqlite3.Row
-            with database:
-                yield database
+    def add(self, request: LoggedRequest) -> None:
+        """Keep a row of the log, together with the task that the request made, if any."""
+        self._append({"request": asdict(request)})
 
-    def add(self, task: Task, *, request_id: str, client_request_id: str | None) -> None:
-        """Keep an accepted task together with its row in the log."""
-        with self._open() as database:
-            database.execute(
-                "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    task.id,
-                    task.file_name,
-                    json.dumps(task.payload),
-                    task.created,
-                    task.seconds,
-                    task.credits,
-                    task.failure,
-                    task.fails_at,
-                    task.video_seconds,
-                ),
-            )
-            self._log(
-                database,
-                (task.created, task.payload["model"], request_id, client_request_id, task.id),
-            )
+    def fail(self, task: Task, error: Any, *, now: float, word: str = "error") -> None:
+        """Let `task` have ended as `word` with `error` (any JSON), and give the money back."""
+        failure = {"status": word, "error": error}
+        self._append({"task_id": task.id, "failure": failure, "fails_at": now})
 
-    def add_refused(
-        self, *, now: float, model: str | None, request_id: str, client_request_id: str | None
-    ) -> None:
-        """Keep the log row of a request that made no task."""
-        with self._open() as database:
-            self._log(database, (now, model, request_id, client_request_id, None))
+    def _append(self, change: dict[str, Any]) -> None:
+        line = json.dumps(change)
+        # The newline comes first, so that a line cut short does not spoil the next one.
+        with self._lock, self._file.open("a", encoding="utf-8") as file:
+            file.write(f"\n{line}")
+            self._apply(json.loads(line))
 
-    @staticmethod
-    def _log(database: sqlite3.Connection, row: tuple[Any, ...]) -> None:
-        database.execute(
-            "INSERT INTO requests (created, model, request_id, client_request_id, task_id)"
-            " VALUES (?, ?, ?, ?, ?)",
-            row,
-        )
+    def _apply(self, change: dict[str, Any]) -> None:
+        if "request" not in change:
+            task = self._tasks[change.pop("task_id")]
+            self._tasks[task.id] = replace(task, **change)
+            return
+        values = change["request"]
+        made = Task(**values["task"]) if values["task"] else None
+        self._requests.append(LoggedRequest(**{**values, "task": made}))
+        if made:
+            self._tasks[made.id] = made
 
     def find(self, task_id: str) -> Task | None:
         """Return the task called `task_id`, or None."""
-        return self._one("SELECT * FROM tasks WHERE id = ?", task_id)
+        return self._tasks.get(task_id)
 
     def find_file(self, file_name: str) -> Task | None:
         """Return the task whose video is called `file_name`, or None."""
-        return self._one("SELECT * FROM tasks WHERE file_name = ?", file_name)
+        return next((task for task in self.tasks() if task.file_name == file_name), None)
 
-    def _one(self, query: str, value: str) -> Task | None:
-        with self._open() as database:
-            row = database.execute(query, (value,)).fetchone()
-        return _task(row) if row else None
+    def tasks(self) -> list[Task]:
+        """Return every task, oldest first."""
+        with self._lock:
+            return list(self._tasks.values())
 
-    def fail(self, task: Task, error: Any, *, now: float) -> None:
-        """Let `task` have failed with `error` (any JSON), and give the money back."""
-        with self._open() as database:
-            database.execute(
-                "UPDATE tasks SET failure = ?, fails_at = ? WHERE id = ?",
-                (json.dumps(error), now, task.id),
-            )
-
-    def tasks(self, *, since: float = 0) -> list[Task]:
-        """Return the tasks created after `since`, oldest first."""
-        with self._open() as database:
-            rows = database.execute(
-                "SELECT * FROM tasks WHERE created >= ? ORDER BY created", (since,)
-            ).fetchall()
-        return [_task(row) for row in rows]
-
-    def log(self, *, since: float, limit: int, offset: int) -> list[Logged]:
-        """Return rows of the request log, newest first."""
-        with self._open() as database:
-            rows = database.execute(
-                "SELECT requests.created AS logged, model, request_id, client_request_id, tasks.*"
-                " FROM requests LEFT JOIN tasks ON tasks.id = task_id"
-                " WHERE logged >= ? ORDER BY number DESC LIMIT ? OFFSET ?",
-                (since, limit, offset),
-            ).fetchall()
-        return [
-            Logged(
-                created=row["logged"],
-                model=row["model"],
-                request_id=row["request_id"],
-                client_request_id=row["client_request_id"],
-                task=_task(row) if row["id"] else None,
-            )
-            for row in rows
-        ]
+    def log(
+        self,
+        *,
+        since: float,
+        limit: int | None = None,
+        offset: int = 0,
+        until: float = math.inf,
+        key_hash: str | None = None,
+        model: str | None = None,
+    ) -> list[LoggedRequest]:
+        """Return rows of the request log, newest first; `key_hash` and `model` None mean any."""
+        with self._lock:
+            rows = [
+                replace(row, task=self._tasks[row.task.id]) if row.task else row
+                for row in reversed(self._requests)
+                if since <= row.created <= until
+                and key_hash in {None, row.key_hash}
+                and model in {None, row.model}
+            ]
+        return rows[offset:][:limit]
 
     def accepted(self) -> int:
         """Count the creations that were accepted."""
-        return self._sum("count(*)", "1")
+        return len(self.tasks())
 
     def charges(self, *, now: float) -> int:
         """Count the creations that are paid for: accepted and not failed."""
-        return self._sum("count(*)", "fails_at IS NULL OR fails_at > :now", now=now)
+        return len(self._paid(now))
 
     def balance(self, *, now: float) -> float:
         """Return the simulated dollars left."""
-        spent = self._sum("total(credits)", "fails_at IS NULL OR fails_at > :now", now=now)
+        spent = sum(task.credits for task in self._paid(now))
         return round(TOP_UP_USD - spent / CREDITS_PER_USD % TOP_UP_USD, 6)
 
-    def _sum(self, what: str, where: str, **values: float) -> int:
-        query = f"SELECT {what} FROM tasks WHERE {where}"  # noqa: S608  both are ours
-        with self._open() as database:
-            return int(database.execute(query, values).fetchone()[0])
-
-
-def _task(row: sqlite3.Row) -> Task:
-    return Task(
-        id=row["id"],
-        file_name=row["file_name"],
-        payload=json.loads(row["payload"]),
-        created=row["created"],
-        seconds=row["seconds"],
-        credits=row["credits"],
-        failure=row["failure"],
-        fails_at=row["fails_at"],
-        video_seconds=int(length) if (length := row["video_seconds"]).is_integer() else length,
-    )
+    def _paid(self, now: float) -> list[Task]:
+        return [task for task in self.tasks() if task.phase(now) != "failed"]

@@ -1,8 +1,31 @@
 """The page and the API: one gr.Blocks derived from the catalog, talking to the service only."""
 
-from kling_ui.ui.guard import Guard
+from kling_ui.ui.gradio_compat import harden, is_logged_in, public_api_names
+from kling_ui.ui.http_guard import (
+    HttpGuard,
+    allowed_routes,
+    host_policy,
+    machine_names,
+    password_check,
+)
+from kling_ui.ui.identity import IdentityMiddleware
+from kling_ui.ui.media_routes import media_routes
 from kling_ui.ui.page import build
-from kling_ui.ui.sessions import Sessions
-from kling_ui.ui.theme import look
+from kling_ui.ui.theme import theme
+from kling_ui.ui.watching import MAX_THREADS
 
-__all__ = ["Guard", "Sessions", "build", "look"]
+__all__ = [
+    "MAX_THREADS",
+    "HttpGuard",
+    "IdentityMiddleware",
+    "allowed_routes",
+    "build",
+    "harden",
+    "host_policy",
+    "is_logged_in",
+    "machine_names",
+    "media_routes",
+    "password_check",
+    "public_api_names",
+    "theme",
+]

@@ -4,9 +4,12 @@ from kling_ui.catalog import Model
 from kling_ui.service import Generation, Status
 
 TITLES = {
+    Status.WAITING: "Waiting to be sent",
     Status.SUBMITTING: "Sending your request",
     Status.UNKNOWN: "Looking for your request",
     Status.REJECTED: "The request was not accepted",
+    Status.CANCELLED: "Withdrawn",
+    Status.ABANDONED: "Given up",
     Status.QUEUED: "Waiting in line",
     Status.GENERATING: "Kling is making your video",
     Status.SAVING: "Fetching the finished video",

@@ -12,22 +12,43 @@ from typing import Any
 
 import gradio as gr
 
-from kling_ui.service import Generation, LedgerError, Service, Status
-from kling_ui.ui import gallery, public_api, stage
-from kling_ui.ui.fields import QUIET
-from kling_ui.ui.form import Form
+from kling_ui.service import DayLimitError, Generation, LedgerError, Service, Status
+from kling_ui.ui import public_api
+from kling_ui.ui.create import draft
+from kling_ui.ui.create.composer import Form
+from kling_ui.ui.create.fields import QUIET, ServedVideo
+from kling_ui.ui.history import gallery
+from kling_ui.ui.identity import address_of, caller_of, is_for_this_visit, owner_of
 from kling_ui.ui.ledger_errors import in_words, report_ledger_errors
+from kling_ui.ui.media_routes import root_path_of, video_url
+from kling_ui.ui.result import stage
+from kling_ui.ui.uploads import GuardedBlocks
+from kling_ui.ui.watching import SUBMITTING, WATCHING, WatchShares
 
 REFRESH_SECONDS = 3.0
+PURGE_SECONDS = (3600, 86400)
+"""How often Gradio looks for temporary files, and from what age on it deletes them."""
+
+_FOLLOWING: dict[str, Any] = {
+    **WATCHING,
+    "trigger_mode": "multiple",
+    "show_progress": "hidden",
+    "api_visibility": "private",
+}
+"""How events run that paint a generation until it rests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stage:
-    """The right column's components; `shown` holds the id of the generation on it."""
+    """The right column's components; `shown` holds the id of the generation on it.
+
+    `sent` holds the id of the one that was just submitted and is to be followed, or "".
+    """
 
     shown: gr.State
+    sent: gr.State
     screen: gr.HTML
-    video: gr.Video
+    video: ServedVideo
     status: gr.HTML
     stop: gr.Button
     again: gr.Button
@@ -58,48 +79,78 @@ class _History:
     clock: gr.Timer
 
 
-def build(service: Service, *, keeps_visitors_apart: bool = False) -> gr.Blocks:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Visit:
+    """Who sent an event: whose generations these are, which page it is, whom limits count.
+
+    `root_path` is where the browser sees the app, to write addresses with.
+    """
+
+    owner: str | None
+    session: str
+    caller: str
+    address: str
+    root_path: str
+
+    @classmethod
+    def of(cls, request: gr.Request) -> "_Visit":
+        return cls(
+            owner=owner_of(request),
+            session=request.session_hash or uuid.uuid4().hex,
+            caller=caller_of(request),
+            address=address_of(request),
+            root_path=root_path_of(request),
+        )
+
+
+def build(service: Service) -> gr.Blocks:
     """Return the page and its API, talking to `service`; nothing is served yet."""
-    return _Page(service, keeps_visitors_apart=keeps_visitors_apart).blocks()
+    return _Page(service).blocks()
 
 
 class _Page:
-    def __init__(self, service: Service, *, keeps_visitors_apart: bool) -> None:
+    def __init__(self, service: Service) -> None:
         self._service = service
-        self._keeps_visitors_apart = keeps_visitors_apart
+        self._shares = WatchShares()
         self._sending: set[str] = set()
 
     # -- layout
 
     def blocks(self) -> gr.Blocks:
-        with gr.Blocks(title="Kling UI", fill_width=True, analytics_enabled=False) as page:
-            visitor = gr.BrowserState("", storage_key="kling-ui-visitor", secret="kling-ui")  # noqa: S106  not a secret: it only keeps the value readable after a restart
+        with GuardedBlocks(
+            title="Kling UI",
+            fill_width=True,
+            analytics_enabled=False,
+            delete_cache=PURGE_SECONDS,
+        ) as page:
             _html(_header(is_simulated=self._service.is_simulated), "header")
             with gr.Tabs(elem_id="tabs") as tabs:
                 with gr.Tab("Create", id="create"), gr.Row(elem_id="desk", equal_height=False):
                     with gr.Column(scale=5, min_width=320, elem_id="composer"):
-                        form = Form(simulated_seconds=self._simulated_seconds)
+                        limit = gr.HTML("", elem_id="limit", elem_classes=["k-plain", "k-note"])
+                        form = Form(
+                            simulated_seconds=self._simulated_seconds,
+                            remark_on=self._service.live.remark_on,
+                        )
                     with gr.Column(scale=7, min_width=320, elem_id="stage"):
                         view = self._stage()
                 with gr.Tab("History", id="history-tab") as history_tab:
                     listing = _html(gallery.gallery([]), "history", js_on_load=gallery.SCRIPT)
                     clock = gr.Timer(REFRESH_SECONDS, active=False)
-            self._wire_composer(form, view, visitor)
+            self._wire_composer(form, view)
+            draft.keep(page, form)
             past = _History(tab=history_tab, listing=listing, clock=clock)
-            self._wire_history(past, tabs, view, visitor)
-            page.load(
-                report_ledger_errors(self._on_load),
-                [visitor],
-                [visitor, *view.outputs],
-                show_progress="hidden",
-                api_visibility="private",
-            )
-            public_api.define(self._service)
+            self._wire_history(past, tabs, view)
+            page.load(report_ledger_errors(self._on_load), None, view.outputs, **_FOLLOWING)
+            page.load(report_ledger_errors(self._on_limit), None, [limit], **QUIET)
+            page.load(form.remarked, [form.task], [form.model], **QUIET)
+            form.generate.click(report_ledger_errors(self._on_limit), None, [limit], **QUIET)
+            public_api.define(self._service, self._shares)
         return page
 
     def _stage(self) -> _Stage:
         screen = _html(stage.empty_screen(is_simulated=self._service.is_simulated), "screen")
-        video = gr.Video(
+        video = ServedVideo(
             visible=False,
             show_label=False,
             interactive=False,
@@ -116,6 +167,7 @@ class _Page:
             reuse = gr.Button("Use these settings", visible=False, size="sm", elem_id="reuse")
         return _Stage(
             shown=gr.State(""),
+            sent=gr.State(""),
             screen=screen,
             video=video,
             status=status,
@@ -127,15 +179,13 @@ class _Page:
 
     @property
     def _simulated_seconds(self) -> float | None:
-        return self._service.poll_settings.typical_seconds if self._service.is_simulated else None
+        return self._service.poll_settings.simulator_seconds
 
     # -- wiring
 
-    def _wire_composer(self, form: Form, view: _Stage, visitor: Any) -> None:
-        async def on_generate(
-            request: gr.Request, visitor: str, *raw: Any
-        ) -> AsyncIterator[tuple[Any, ...]]:
-            async for painted in self._generate(form, _session(request), visitor, raw):
+    def _wire_composer(self, form: Form, view: _Stage) -> None:
+        async def on_generate(request: gr.Request, *raw: Any) -> AsyncIterator[tuple[Any, ...]]:
+            async for painted in self._generate(form, _Visit.of(request), raw):
                 yield painted
 
         async def on_refused(*raw: Any) -> Any:
@@ -154,14 +204,14 @@ class _Page:
         form.generate.click(on_refused, form.inputs, [view.status], **QUIET)
         form.generate.click(
             report_ledger_errors(on_generate),
-            [visitor, *form.inputs],
-            view.outputs,
-            validator=lambda _visitor, *raw: [gr.validate(True, ""), *form.validate(*raw)],
+            form.inputs,
+            [*view.outputs, view.sent],
+            validator=form.validate,
             trigger_mode="multiple",
             show_progress="hidden",
-            concurrency_limit=None,
             api_visibility="private",
-        )
+            **SUBMITTING,
+        ).then(report_ledger_errors(self._on_sent), [view.sent], view.outputs, **_FOLLOWING)
         view.stop.click(report_ledger_errors(self._on_stop), [view.shown], view.outputs, **QUIET)
         view.forget.click(
             report_ledger_errors(self._on_forget), [view.shown], view.outputs, **QUIET
@@ -170,149 +220,172 @@ class _Page:
             report_ledger_errors(self._on_again),
             [view.shown],
             view.outputs,
-            show_progress="hidden",
-            trigger_mode="multiple",
-            concurrency_limit=None,
-            api_visibility="private",
+            **_FOLLOWING,
         )
 
-    def _wire_history(self, past: _History, tabs: gr.Tabs, view: _Stage, visitor: Any) -> None:
-        past.tab.select(self._on_list, [visitor], [past.listing, past.clock], **QUIET)
-        past.clock.tick(self._on_list, [visitor], [past.listing, past.clock], **QUIET)
+    def _wire_history(self, past: _History, tabs: gr.Tabs, view: _Stage) -> None:
+        past.tab.select(self._on_list, None, [past.listing, past.clock], **QUIET)
+        past.clock.tick(self._on_list, None, [past.listing, past.clock], **QUIET)
         past.listing.click(lambda: gr.Tabs(selected="create"), None, [tabs], **QUIET)
         past.listing.click(
             report_ledger_errors(self._on_open),
             None,
             view.outputs,
-            trigger_mode="multiple",
-            show_progress="hidden",
-            concurrency_limit=None,
-            api_visibility="private",
+            **_FOLLOWING,
         )
 
     # -- events
 
     async def _generate(
-        self, form: Form, session: str, visitor: str, raw: Sequence[Any]
+        self, form: Form, visit: _Visit, raw: Sequence[Any]
     ) -> AsyncIterator[tuple[Any, ...]]:
-        if session in self._sending:
+        """Submit what the form holds; the next event follows what stands in `sent` after it."""
+        if visit.session in self._sending:
             # The second click of a double click: the first one is on its way.
-            yield _nothing()
+            yield (*_nothing(), gr.skip())
             return
-        self._sending.add(session)
+        self._sending.add(visit.session)
         try:
-            self._service.stop(session)
-            yield _view(status=stage.sending_card())
+            self._service.stop(visit.session)
+            yield (*_view(status=stage.sending_card()), "")
             filled = await asyncio.to_thread(form.read, raw)
             if filled.problems:
-                yield _view(status=stage.refused_card(filled.model, filled.problems))
+                yield (*_view(status=stage.refused_card(filled.model, filled.problems)), "")
                 return
-            generation = await self._service.submit(
-                filled.model.id, filled.values, owner=self._owner(visitor)
-            )
-        finally:
-            self._sending.discard(session)
-        yield self._paint(generation)
-        if generation.status.is_final:
-            # Perhaps it could not even be written down: then there is nothing to follow.
+            request = await self._service.prepare(filled.model.id, filled.values, owner=visit.owner)
+            generation = await self._service.submit(request, owner=visit.owner)
+        except DayLimitError as exc:
+            yield (*_view(status=stage.limit_card(str(exc))), "")
             return
-        async for view in self._watch(generation.id, session):
+        finally:
+            self._sending.discard(visit.session)
+        # Perhaps it could not even be written down: then there is nothing to follow.
+        followed = "" if generation.status.is_final else generation.id
+        yield (*self._paint(generation, visit), followed)
+
+    async def _on_sent(self, sent: str, request: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
+        if not sent:
+            yield _nothing()
+            return
+        async for view in self._watch(sent, _Visit.of(request)):
             yield view
 
-    async def _on_load(self, visitor: str, request: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
-        if self._keeps_visitors_apart and not visitor:
-            visitor = uuid.uuid4().hex
-            yield (visitor, *_nothing())
-            return
+    async def _on_load(self, request: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
+        visit = _Visit.of(request)
         wanted = dict(request.query_params).get("generation")
         if not wanted:
-            unfinished = await self._service.newest(
-                self._owner(visitor), limit=1, only_unfinished=True
-            )
+            unfinished = await self._service.newest(visit.owner, limit=1, only_unfinished=True)
             wanted = unfinished[0].id if unfinished else None
         if not wanted:
-            yield (visitor, *_nothing())
+            yield _nothing()
             return
-        async for view in self._watch(str(wanted), _session(request)):
-            yield (visitor, *view)
+        async for view in self._watch(str(wanted), visit):
+            yield view
 
     async def _on_open(
         self, event: gr.EventData, request: gr.Request
     ) -> AsyncIterator[tuple[Any, ...]]:
-        async for view in self._watch(str(event.id), _session(request)):
+        async for view in self._watch(str(event.id), _Visit.of(request)):
             yield view
 
     async def _on_again(self, shown: str, request: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
-        await self._service.resume_one(shown)
-        async for view in self._watch(shown, _session(request)):
+        visit = _Visit.of(request)
+        await self._service.resume_one(shown, owner=visit.owner)
+        async for view in self._watch(shown, visit):
             yield view
 
     async def _on_stop(self, shown: str, request: gr.Request) -> tuple[Any, ...]:
-        self._service.stop(_session(request))
+        visit = _Visit.of(request)
+        self._service.stop(visit.session)
         generation = await self._service.get(shown)
         if generation is None:
             return _nothing()
-        return self._paint(generation, is_watched=False)
+        return self._paint(generation, visit, is_watched=False)
 
     async def _on_forget(self, shown: str, request: gr.Request) -> tuple[Any, ...]:
-        self._service.stop(_session(request))
-        await self._service.forget(shown)
+        visit = _Visit.of(request)
+        self._service.stop(visit.session)
+        before = await self._service.get(shown)
+        if before is not None and before.status is Status.WAITING:
+            await self._service.cancel(shown, owner=visit.owner)
+        elif before is not None and before.status is Status.UNKNOWN:
+            await self._service.abandon(shown, owner=visit.owner)
+        elif before is not None:
+            await self._service.put_away(shown, owner=visit.owner)
         generation = await self._service.get(shown)
-        return _nothing() if generation is None else self._paint(generation)
+        return _nothing() if generation is None else self._paint(generation, visit)
 
-    async def _on_list(self, visitor: str) -> tuple[Any, ...]:
+    async def _on_list(self, request: gr.Request) -> tuple[Any, ...]:
         try:
-            newest = await self._service.newest(self._owner(visitor), limit=60)
+            newest = await self._service.newest(owner_of(request), limit=60)
         except LedgerError as exc:
             return gallery.unreadable(in_words(exc)), gr.Timer(active=True)
-        pictures = [(each, self._service.files.poster(each)) for each in newest]
-        return gallery.gallery(pictures), gr.Timer(active=gallery.has_unfinished(newest))
+        listed = gallery.gallery(newest, is_for_this_visit=is_for_this_visit(request))
+        return listed, gr.Timer(active=gallery.has_unfinished(newest))
 
-    async def _watch(self, generation_id: str, session: str) -> AsyncIterator[tuple[Any, ...]]:
+    async def _on_limit(self) -> str:
+        return stage.limit_note(await self._service.day_limit.reached())
+
+    async def _watch(self, generation_id: str, visit: _Visit) -> AsyncIterator[tuple[Any, ...]]:
         """Paint a generation as it changes, until it rests or this page watches another."""
+        with self._shares.place(visit.caller, visit.address) as may_wait:
+            if may_wait:
+                async for view in self._follow(generation_id, visit):
+                    yield view
+                return
+        # His other pages wait already: this one shows the state as it is.
+        generation = await self._service.get(generation_id)
+        if generation is None:
+            yield _view(status=stage.missing_card())
+            return
+        yield self._paint(generation, visit, is_watched=False)
+
+    async def _follow(self, generation_id: str, visit: _Visit) -> AsyncIterator[tuple[Any, ...]]:
         seen: Generation | None = None
-        async for seen in self._service.follow(generation_id, watcher=session):
-            yield self._paint(seen)
+        async for seen in self._service.follow(generation_id, watcher=visit.session):
+            yield self._paint(seen, visit)
         if seen is None:
             yield _view(status=stage.missing_card())
         elif seen.status.is_final:
             return
-        elif self._service.is_working_on(seen.id) and seen.status is not Status.UNKNOWN:
+        elif not self._service.is_resting(seen.id):
             # Stopped or replaced: whoever did that has painted, or will. Gradio repeats an
             # event's last values at its end, so these must change nothing.
             yield _nothing()
         else:
-            yield self._paint(seen, is_watched=False)
+            yield self._paint(seen, visit, is_watched=False)
 
     # -- painting
 
-    def _paint(self, generation: Generation, *, is_watched: bool = True) -> tuple[Any, ...]:
-        video = self._service.files.path(generation)
+    def _paint(
+        self, generation: Generation, visit: _Visit, *, is_watched: bool = True
+    ) -> tuple[Any, ...]:
+        video = video_url(generation)
         is_elsewhere = generation.origin != self._service.origin
         is_open = not generation.status.is_final and not is_elsewhere
+        is_mine = self._service.owns(generation, visit.owner)
         return _view(
             shown=generation.id,
             screen=gr.HTML(stage.screen(generation), visible=video is None),
-            video=gr.Video(
-                str(video) if video else None,
+            video=ServedVideo(
+                f"{visit.root_path}{video}" if video else None,
                 visible=video is not None,
                 elem_classes=["k-tall"] if generation.payload.get("aspect_ratio") == "9:16" else [],
             ),
             status=stage.card(
                 generation,
                 typical_seconds=self._service.typical_seconds(generation),
-                video=video,
                 is_watched=is_watched and not is_elsewhere,
                 is_elsewhere=is_elsewhere,
             ),
             stop=gr.Button(visible=is_open and is_watched),
-            again=gr.Button(_again_label(generation), visible=is_open and not is_watched),
+            again=gr.Button(
+                _again_label(generation) if is_mine else "Watch again",
+                visible=is_open and not is_watched,
+            ),
             reuse=gr.Button(visible=generation.status.is_final),
-            forget=_forget_button(generation, is_open=is_open, is_watched=is_watched),
+            forget=_forget_button(generation, is_open=is_open and is_mine, is_watched=is_watched),
         )
-
-    def _owner(self, visitor: str) -> str:
-        return visitor if self._keeps_visitors_apart and visitor else "local"
 
 
 def _view(**parts: Any) -> tuple[Any, ...]:
@@ -327,18 +400,18 @@ def _nothing() -> tuple[Any, ...]:
 def _again_label(generation: Generation) -> str:
     if generation.error is None:
         return "Watch again"
+    if generation.status is Status.WAITING:
+        return "Send it now"
     return "Download again" if generation.status is Status.SAVING else "Look again"
 
 
 def _forget_button(generation: Generation, *, is_open: bool, is_watched: bool) -> gr.Button:
-    if generation.error is not None and generation.error.kind == "in_line":
+    if generation.status is Status.WAITING:
         return gr.Button("Don't send it", visible=is_open)
-    is_lost = generation.status is Status.UNKNOWN
-    return gr.Button("Forget it", visible=is_open and is_lost and not is_watched)
-
-
-def _session(request: gr.Request) -> str:
-    return request.session_hash or uuid.uuid4().hex
+    if generation.status is Status.UNKNOWN:
+        return gr.Button("Forget it", visible=is_open and not is_watched)
+    is_stuck = generation.error is not None and not generation.is_put_away
+    return gr.Button("Put it away", visible=is_open and is_stuck and not is_watched)
 
 
 def _html(value: str, elem_id: str, **more: Any) -> gr.HTML:

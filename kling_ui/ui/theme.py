@@ -6,8 +6,9 @@ from typing import Any
 import gradio as gr
 from gradio.themes.utils import colors, sizes
 
-_HERE = Path(__file__).parent
+_HERE = Path(__file__).parent / "assets"
 _STYLES = ("page.css", "brush.css")
+_SCRIPTS = ("proxy_name.js", "page.js", "uploads.js")
 # Gradio rewrites the rules of `css`: those for the root are lost inside a media query.
 _ROOT = (
     "html { scroll-padding-bottom: 112px; }"
@@ -17,9 +18,9 @@ _SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "s
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 
-def look() -> dict[str, Any]:
-    """Return what `Blocks.launch` takes to dress the page."""
-    script = (_HERE / "page.js").read_text("utf-8")
+def theme() -> dict[str, Any]:
+    """Return what `Blocks.launch` takes to style the page."""
+    script = "\n".join((_HERE / name).read_text("utf-8") for name in _SCRIPTS)
     return {
         "theme": _theme(),
         "css": "\n".join((_HERE / name).read_text("utf-8") for name in _STYLES),

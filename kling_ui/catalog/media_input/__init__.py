@@ -14,19 +14,18 @@ from kling_ui.catalog.media_input.kinds import (
 )
 from kling_ui.catalog.media_input.pictures import (
     MAX_PIXELS,
-    MAX_PNG_PIXELS,
-    MAX_SCALED_SIDE,
     picture_from_bytes,
+    resized_mask,
     take_picture,
 )
-from kling_ui.catalog.media_input.recordings import take_audio, take_video
+from kling_ui.catalog.media_input.pixels import MAX_SCALED_SIDE
+from kling_ui.catalog.media_input.recordings import seconds_of, take_audio, take_video
 from kling_ui.catalog.media_input.values import MAX_URL_CHARACTERS, check_media
 
 __all__ = [
     "MAX_AUDIO_BYTES",
     "MAX_PICTURE_FILE_BYTES",
     "MAX_PIXELS",
-    "MAX_PNG_PIXELS",
     "MAX_SCALED_SIDE",
     "MAX_URL_CHARACTERS",
     "MAX_VIDEO_BYTES",
@@ -35,6 +34,8 @@ __all__ = [
     "UnusableMediaError",
     "check_media",
     "picture_from_bytes",
+    "resized_mask",
+    "seconds_of",
     "take_audio",
     "take_picture",
     "take_video",

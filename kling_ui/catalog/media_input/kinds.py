@@ -1,6 +1,7 @@
 """The kinds of media and what is alike for all; what is inside is for each kind's module."""
 
 import base64
+import binascii
 import math
 import struct
 import zlib
@@ -40,10 +41,15 @@ class PictureLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """A data URI that may be sent, and what was mended on the way, in people's words."""
+    """A data URI that may be sent, and what was mended on the way, in people's words.
+
+    Of a picture also its `size` in px and the one it was shown in before it was mended.
+    """
 
     uri: str = field(repr=False)
     notes: tuple[str, ...] = ()
+    size: tuple[int, int] | None = None
+    shown_size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +119,11 @@ def check_bytes(count: int, most: int, sort: Sort) -> None:
 def data_uri(media_type: str, data: bytes) -> str:
     """Return the data as a base64 data URI."""
     return f"data:{media_type};base64,{str(base64.b64encode(data), 'ascii')}"
+
+
+def uri_bytes(uri: str) -> bytes:
+    """Return the data of a base64 data URI; raises ValueError for what is none."""
+    return binascii.a2b_base64(uri[uri.index(",") + 1 :], strict_mode=True)
 
 
 def megabytes(count: int) -> str:

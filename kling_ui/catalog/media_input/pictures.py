@@ -1,14 +1,13 @@
 """Pictures, looked into and mended to fit; what a model takes is handed in."""
 
-import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
-from PIL import Image, ImageCms, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ExifTags import Base as ExifTag
@@ -18,6 +17,8 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from kling_ui import media
+from kling_ui.catalog.media_input import pixels
 from kling_ui.catalog.media_input.kinds import (
     DAMAGE,
     MAX_PICTURE_FILE_BYTES,
@@ -29,16 +30,12 @@ from kling_ui.catalog.media_input.kinds import (
     data_uri,
     megabytes,
     read,
+    uri_bytes,
 )
+from kling_ui.catalog.media_input.repair import JPEG_START, PNG_START, repaired
 
-MAX_PIXELS = 100_000_000
-"""More are not decoded: a few kilobytes can claim to hold gigabytes of them."""
-
-MAX_SCALED_SIDE = 4096
-"""The longer side in px of a picture that has to become smaller; no video is larger."""
-
-MAX_PNG_PIXELS = 3840 * 2160
-"""A 4K screen. Beyond, writing a PNG takes seconds, and it hardly ever fits."""
+MAX_PIXELS = 64_000_000
+"""More are not decoded, since a few kilobytes can claim to hold gigabytes; phones make 50."""
 
 
 def take_picture(path: Path, limits: PictureLimits) -> Taken:
@@ -55,32 +52,129 @@ def picture_from_bytes(data: bytes, limits: PictureLimits) -> Taken:
     A JPEG or PNG that needs no mending stays as it is, byte for byte. Raises
     UnusableMediaError for what can neither be sent nor mended.
     """
-    with _damage_refused(), _opened(data) as image:
-        notes = _mends(image, data, limits)
-        if not notes and image.format in ("JPEG", "PNG") and len(data) <= limits.max_bytes:
-            return Taken(uri=data_uri(PICTURE.media_type(image.format), data))
-        mended = _mended(image)
-        format_name, sent, size = _fitted(mended, limits, is_lossless=_is_lossless(image, data))
-        if format_name != image.format:
-            notes.append(f"Converted from {_name(image)} to {format_name}.")
-    if size != mended.size:
-        sizes = f"from {_px(mended.size)} to {_px(size)} px"
-        notes.append(f"Scaled down {sizes} to fit {megabytes(limits.max_bytes)}.")
-    elif len(data) > limits.max_bytes:
-        notes.append(f"Compressed to fit {megabytes(limits.max_bytes)}.")
-    return Taken(uri=data_uri(PICTURE.media_type(format_name), sent), notes=tuple(notes))
+    with media.decoding, _damage_refused():
+        return _in_order(data, lambda found, notes: _taken(found, limits, notes))
+
+
+def resized_mask(uri: str, size: tuple[int, int]) -> str:
+    """Return a mask, given as a data URI, in another size and as sharp as it was.
+
+    Raises UnusableMediaError for what can't be decoded.
+    """
+    with media.decoding, _damage_refused(), _opened(uri_bytes(uri)) as image:
+        image.load()
+        mask = image.convert("L").resize(size, Image.Resampling.NEAREST)
+    return data_uri("image/png", pixels.saved(mask, "PNG"))
 
 
 def checked_picture(data: bytes, limits: PictureLimits) -> str:
     """Return the format of a picture that may be sent as it is; else raise UnusableMediaError."""
-    with _damage_refused(), _opened(data) as image:
+    with media.decoding, _damage_refused():
+        return _in_order(data, lambda found, _: _checked_format(found, limits))
+
+
+T = TypeVar("T")
+
+
+def _in_order(data: bytes, use: Callable[[bytes, tuple[str, ...]], T]) -> T:
+    """Use the file, or where it can't be decoded the same picture in a file put in order."""
+    try:
+        return use(data, ())
+    except UnusableMediaError:
+        raise
+    except DAMAGE:
+        found = repaired(data)
+        if found is None:
+            raise
+        return use(found, (_REPAIRED,))
+
+
+_REPAIRED = "Its file was put in order; the picture is the same."
+
+
+def _checked_format(data: bytes, limits: PictureLimits) -> str:
+    with _opened(data) as image:
         if image.format not in ("JPEG", "PNG"):
             raise UnusableMediaError(
                 f"The picture is {_name(image)}; only {PICTURE.formats} can be sent. Convert it."
             )
-        image.load()
         _check_shape(image, limits)
+        _mends(image, data)
         return image.format
+
+
+def _taken(data: bytes, limits: PictureLimits, notes: tuple[str, ...]) -> Taken:
+    with _opened(data) as image:
+        _check_shape(image, limits)
+        size = _upright_size(image)
+        mends = _mends(image, data)
+        if mends or image.format not in ("JPEG", "PNG") or len(data) > limits.max_bytes:
+            return _made_anew(image, data, limits, (*notes, *mends))
+        uri = data_uri(PICTURE.media_type(image.format), data)
+        return Taken(uri=uri, notes=notes, size=size, shown_size=size)
+
+
+def _mends(image: ImageFile.ImageFile, data: bytes) -> list[str]:
+    """Decode the picture and say what has to be mended, apart from its format and bytes."""
+    is_turned = _is_turned(image)  # asked first: a TIFF forgets it when it is decoded
+    has_several = getattr(image, "is_animated", False)
+    image.draft(None, (1, 1))  # a JPEG is read whole, but only an eighth of its sides is kept
+    image.load()
+    notes = {
+        "Only the first of its pictures was used.": has_several,
+        "Turned upright.": is_turned,
+        "Transparency was filled with white.": pixels.is_transparent(image),
+        f"Colors were converted from {_colors(image, data)} to RGB.": bool(_colors(image, data)),
+    }
+    return [note for note, applies in notes.items() if applies]
+
+
+def _made_anew(
+    image: ImageFile.ImageFile, data: bytes, limits: PictureLimits, notes: tuple[str, ...]
+) -> Taken:
+    """Return the decoded picture upright, opaque, in 8-bit sRGB, no larger than a video can be."""
+    if image.format == "JPEG":  # only an eighth of it was kept
+        image = JpegImageFile(BytesIO(data))
+    shown = _upright_size(image)
+    image.draft(None, _bounded(image.size))
+    image.load()
+    orientation = image.getexif().get(ExifTag.Orientation, 1) if _is_turned(image) else 1
+    plain = pixels.in_plain_colors(image, shrink=max(image.size) // pixels.MAX_SCALED_SIDE or 1)
+    is_lossless = _is_lossless(image, data)
+    image.close()
+    plain = _turned(pixels.resized(plain, _bounded(plain.size)), orientation)
+    format_name, sent = pixels.fitted(plain, limits, is_lossless=is_lossless)
+    with _opened(sent) as made:
+        size = made.size
+    told = list(notes)
+    if format_name != image.format:
+        told.append(f"Converted from {_name(image)} to {format_name}.")
+    is_heavy = len(data) > limits.max_bytes
+    if size != shown:
+        cause = f"to fit {megabytes(limits.max_bytes)}" if is_heavy else "which no video exceeds"
+        told.append(f"Scaled down from {_px(shown)} to {_px(size)} px {cause}.")
+    elif is_heavy:
+        told.append(f"Compressed to fit {megabytes(limits.max_bytes)}.")
+    uri = data_uri(PICTURE.media_type(format_name), sent)
+    return Taken(uri=uri, notes=tuple(told), size=size, shown_size=shown)
+
+
+def _bounded(size: tuple[int, int]) -> tuple[int, int]:
+    return pixels.scaled(size, min(1.0, pixels.MAX_SCALED_SIDE / max(size)))
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    if orientation == 1:
+        return image
+    image.getexif()[ExifTag.Orientation] = orientation
+    turned = ImageOps.exif_transpose(image)
+    turned.info = {}
+    return turned
+
+
+def _upright_size(image: ImageFile.ImageFile) -> tuple[int, int]:
+    lies = _is_turned(image) and image.getexif()[ExifTag.Orientation] in range(5, 9)
+    return (image.height, image.width) if lies else image.size
 
 
 def _heic(stream: IO[bytes]) -> ImageFile.ImageFile:
@@ -97,8 +191,8 @@ def _heic(stream: IO[bytes]) -> ImageFile.ImageFile:
 # The classes are used directly, not by Image.open: that one warns of large pictures before
 # their size can be asked, and knows HEIC only if that is registered for the whole process.
 _OPENERS: tuple[tuple[bytes, Callable[[IO[bytes]], ImageFile.ImageFile]], ...] = (
-    (rb"\xff\xd8\xff", JpegImageFile),
-    (rb"\x89PNG\r\n\x1a\n", PngImageFile),
+    (re.escape(JPEG_START), JpegImageFile),
+    (re.escape(PNG_START), PngImageFile),
     (rb"RIFF.{4}WEBP", WebPImageFile),
     (rb".{4}ftyp.{0,56}avi[fs]", AvifImageFile),
     (rb".{4}ftyp(?:he[iv][cxms]|mi[fa]1|msf1)", _heic),
@@ -156,32 +250,12 @@ def _check_shape(image: Image.Image, limits: PictureLimits) -> None:
         )
 
 
-def _mends(image: ImageFile.ImageFile, data: bytes, limits: PictureLimits) -> list[str]:
-    """Decode the picture and say what has to be mended, apart from its format and bytes."""
-    is_turned = _is_turned(image)  # asked first: a TIFF forgets it when it is decoded
-    has_several = getattr(image, "is_animated", False)
-    image.load()
-    _check_shape(image, limits)
-    notes = {
-        "Only the first of its pictures was used.": has_several,
-        "Turned upright.": is_turned,
-        "Transparency was filled with white.": _is_transparent(image),
-        f"Colors were converted from {_colors(image, data)} to RGB.": bool(_colors(image, data)),
-    }
-    return [note for note, applies in notes.items() if applies]
-
-
-def _is_turned(image: Image.Image) -> bool:
+def _is_turned(image: ImageFile.ImageFile) -> bool:
+    if image.format == "PNG":
+        image.load()  # its EXIF data may stand behind the pixels; what is damaged there shows
     with suppress(*DAMAGE):  # unreadable EXIF data turn nothing
         return image.getexif().get(ExifTag.Orientation, 1) in range(2, 9)
     return False
-
-
-def _is_transparent(image: Image.Image) -> bool:
-    if not image.has_transparency_data:
-        return False
-    opaque_pixels = image.convert("RGBA").getchannel("A").histogram()[255]
-    return opaque_pixels < image.width * image.height
 
 
 def _colors(image: ImageFile.ImageFile, data: bytes) -> str:
@@ -196,76 +270,6 @@ def _colors(image: ImageFile.ImageFile, data: bytes) -> str:
 
 def _is_lossless(image: ImageFile.ImageFile, data: bytes) -> bool:
     return image.format in ("PNG", "GIF", "BMP", "TIFF") or data[12:16] == b"VP8L"
-
-
-def _mended(image: Image.Image) -> Image.Image:
-    """Return the picture upright, opaque, in 8-bit sRGB, without anything but its pixels."""
-    profile = image.info.get("icc_profile")
-    if _is_turned(image):
-        image = ImageOps.exif_transpose(image)
-    if image.mode in ("I", "F"):
-        raise UnusableMediaError("The picture has 32 bits a channel. Save it with 8 bits.")
-    if image.mode.startswith("I;16"):
-        image = image.convert("I").point(lambda value: value / 256).convert("L")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        paper = Image.new("RGB", image.size, "white")
-        paper.paste(image, mask=image.getchannel("A"))
-        image = paper
-    image = _in_srgb(image, profile)
-    image.info = {}
-    return image
-
-
-def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    if profile:
-        with suppress(ImageCms.PyCMSError):  # a profile for other colors than the picture has
-            return (
-                ImageCms.profileToProfile(
-                    image, BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
-                )
-                or image
-            )
-    return image.convert("RGB")
-
-
-def _fitted(
-    image: Image.Image, limits: PictureLimits, *, is_lossless: bool
-) -> tuple[str, bytes, tuple[int, int]]:
-    """Return format, bytes and size of the best that fits: PNG, JPEG, or a smaller JPEG."""
-    if is_lossless and image.width * image.height <= MAX_PNG_PIXELS:
-        data = _saved(image, "PNG")
-        if len(data) <= limits.max_bytes:
-            return "PNG", data, image.size
-    for quality in (95, 88):
-        data = _saved(image, "JPEG", quality=quality)
-        if len(data) <= limits.max_bytes:
-            return "JPEG", data, image.size
-    factor = math.sqrt(limits.max_bytes / len(data))
-    factor = min(factor, MAX_SCALED_SIDE / max(image.size))
-    while min(size := _scaled(image.size, factor)) >= limits.min_side:
-        smaller = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2)
-        data = _saved(smaller, "JPEG", quality=88)
-        if len(data) <= limits.max_bytes:
-            return "JPEG", data, size
-        factor *= 0.9
-    most = megabytes(limits.max_bytes)
-    raise UnusableMediaError(f"The picture can't be made to fit {most}. Use a simpler one.")
-
-
-def _saved(image: Image.Image, format_name: str, **options: int) -> bytes:
-    stream = BytesIO()
-    # Four is where a PNG is nearly as small as it gets, in a third of the time.
-    image.save(stream, format_name, **{"compress_level": 4, "subsampling": 0, **options})
-    return stream.getvalue()
-
-
-def _scaled(size: tuple[int, int], factor: float) -> tuple[int, int]:
-    """Return the size scaled down; rounding never makes it slimmer than it was."""
-    short, long = sorted(size)
-    new_long = round(long * factor)
-    new_short = -(-short * new_long // long)
-    return (new_long, new_short) if size[0] == long else (new_short, new_long)
 
 
 def _px(size: tuple[int, int]) -> str:

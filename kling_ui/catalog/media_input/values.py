@@ -48,6 +48,13 @@ def check_media(
     return value
 
 
+def canonical_type(uri: str, kind: Literal["image", "audio", "video"]) -> str:
+    """Return the media type that we send for a checked data URI: `image/jpg` is image/jpeg."""
+    sort = _SORTS[kind]
+    said = uri[len("data:") : uri.index(";")].lower()
+    return sort.media_type(sort.types[said])
+
+
 def _what_to_send(sort: Sort) -> str:
     example = f"data:{next(iter(sort.types))};base64,…"
     return f"Send the {sort.noun} as a public http(s) URL or as a data URI ({example})."

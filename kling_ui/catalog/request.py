@@ -1,0 +1,143 @@
+"""A request that was checked once and holds all that is needed to send it, at any time.
+
+Its media lie among the inputs and are named in the payload; links stay links.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from kling_ui.catalog.inputs import Inputs, MissingInputError, is_reference
+from kling_ui.catalog.media_input import (
+    PictureLimits,
+    UnusableMediaError,
+    check_media,
+    take_audio,
+    take_picture,
+    take_video,
+)
+from kling_ui.catalog.media_input.kinds import data_uri, uri_bytes
+from kling_ui.catalog.media_input.values import canonical_type
+from kling_ui.catalog.model import InvalidValuesError, Model
+from kling_ui.catalog.models import MODELS
+from kling_ui.catalog.params import MediaParam, said
+from kling_ui.catalog.rules import Problem
+
+Kind = Literal["image", "audio", "video"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is sent to which model; media are links or `input:SHA256.ext`.
+
+    `payload` is JSON and holds `model` as well: the body of the POST but for the inputs.
+    """
+
+    model: Model
+    payload: dict[str, Any]
+
+
+def find_model(model_id: Any) -> Model:
+    """Return the model called `model_id`, or raise InvalidValuesError naming `model`."""
+    model = MODELS.get(model_id) if isinstance(model_id, str) else None
+    if model is not None:
+        return model
+    message = f"{said(model_id)} is not a Kling model this app knows; /models lists them."
+    raise InvalidValuesError((Problem("model", message),))
+
+
+def prepare(model_id: Any, values: Mapping[str, Any], inputs: Inputs) -> Request:
+    """Check `values` (parameter name → value) and store their media.
+
+    A medium may be a link, a data URI, `input:SHA256.ext`, or the Path of an uploaded file; only
+    such a file is mended. Raises InvalidValuesError with every problem at once; media that were
+    right by themselves may have been stored by then. Decodes and writes: use it from a thread.
+    """
+    model = find_model(model_id)
+    keeper = _Keeper(inputs)
+    return Request(model=model, payload=model.payload(values, keeper.take, keeper.look_at))
+
+
+def body(payload: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]:
+    """Return the payload as it is POSTed, each input as a data URI.
+
+    Raises MissingInputError where an input is gone.
+    """
+
+    def sent(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: sent(part) for name, part in value.items()}
+        if isinstance(value, list):
+            return [sent(part) for part in value]
+        if is_reference(value):
+            return data_uri(inputs.media_type(value), inputs.path(value).read_bytes())
+        return value
+
+    words = _words(payload)
+    return {name: value if name in words else sent(value) for name, value in payload.items()}
+
+
+def references(payload: Mapping[str, Any]) -> set[str]:
+    """Return the inputs that a payload refers to."""
+    words = _words(payload)
+    media = [value for name, value in payload.items() if name not in words]
+    return {value for value in _leaves(media) if is_reference(value)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Keeper:
+    """Reads the media of one request and puts them among the inputs."""
+
+    inputs: Inputs
+
+    def take(self, value: object, kind: Kind, limits: PictureLimits | None) -> str:
+        """Return a link as it is, anything else as the reference to what was stored."""
+        if isinstance(value, Path):
+            taken = _from_file(value, kind, limits)
+            return self.inputs.keep(uri_bytes(taken), canonical_type(taken, kind))
+        if isinstance(value, str) and is_reference(value):
+            return self._again(value, kind, limits)
+        checked = check_media(value, kind, limits)
+        if checked[:5].lower() != "data:":
+            return checked
+        return self.inputs.keep(uri_bytes(checked), canonical_type(checked, kind))
+
+    def look_at(self, value: Any) -> Any:
+        """Return the file that a reference means, and any other value as it is."""
+        return self.inputs.path(value) if is_reference(value) else value
+
+    def _again(self, reference: str, kind: Kind, limits: PictureLimits | None) -> str:
+        # Models differ in what they take, so it is looked into for this one too.
+        try:
+            data = self.inputs.path(reference).read_bytes()
+            check_media(data_uri(self.inputs.media_type(reference), data), kind, limits)
+            self.inputs.touch(reference)
+        except (MissingInputError, OSError) as exc:
+            raise UnusableMediaError(
+                "This input is not here any more. Choose the file once more."
+            ) from exc
+        return reference
+
+
+def _from_file(path: Path, kind: Kind, limits: PictureLimits | None) -> str:
+    if kind == "image":
+        return take_picture(path, limits or PictureLimits()).uri
+    return (take_audio if kind == "audio" else take_video)(path).uri
+
+
+def _words(payload: Mapping[str, Any]) -> set[str]:
+    """Return the names of the parameters that hold no media: a prompt may say anything."""
+    model = MODELS.get(payload.get("model", ""))
+    params = model.params if model else ()
+    return {"model"} | {param.name for param in params if not isinstance(param, MediaParam)}
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if not isinstance(value, list):
+        yield value
+        return
+    for part in value:
+        yield from _leaves(part)

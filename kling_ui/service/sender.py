@@ -1,0 +1,120 @@
+"""Sending a request: POST once, and again only where the last try surely created nothing."""
+
+import asyncio
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from kling_ui import catalog
+from kling_ui.client import (
+    ClientError,
+    ConcurrencyLimitError,
+    ModelNotFoundError,
+    NotSentError,
+    Route,
+    RouteNotFoundError,
+    UnknownOutcomeError,
+)
+from kling_ui.ledger import Generation, GenerationError, Status
+from kling_ui.service import messages, policy
+from kling_ui.service.context import OTHER_ROUTE, RunContext
+from kling_ui.service.runs import Run
+
+
+class Sender:
+    """Takes a waiting request to an accepted task, a refusal or an unknown outcome."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+
+    async def send(self, run: Run) -> Generation:
+        """POST, again only where the last try surely created nothing."""
+        if not policy.may_send(self._context.age(run.snapshot), is_confirmed=run.is_confirmed):
+            await self._context.show(run, messages.asks_to_confirm())
+            return run.snapshot
+        body = await asyncio.to_thread(self._context.body_of, run.snapshot)
+        if body is None:
+            return await self._end(run, Status.REJECTED, messages.not_repeatable())
+        tries, route = policy.SendTries(), self._context.first_route(run.snapshot)
+        may_change_route = self._context.forced_route is None
+        while not run.is_cancelled:
+            error = await self._post(run, body, route)
+            if error is None:
+                return run.snapshot
+            if run.is_cancelled:
+                continue
+            if isinstance(error, RouteNotFoundError) and may_change_route:
+                # A 404 creates nothing, and the other path may be the one that is left.
+                route, may_change_route = OTHER_ROUTE[route], False
+                await self._context.commit(run, status=Status.WAITING, error=None)
+                continue
+            delay = policy.resend_delay(error, tries, chance=self._context.runtime.chance())
+            if delay is None:
+                return await self._reject(run, error)
+            tries = tries.after(error, delay)
+            await self._wait(run, error, delay)
+        return await self._end(run, Status.CANCELLED, messages.cancelled())
+
+    async def _post(self, run: Run, body: Mapping[str, Any], route: Route) -> ClientError | None:
+        """POST once, from a row that says so; return why it is surely not accepted, or None.
+
+        A row that is no longer `waiting` (withdrawn elsewhere meanwhile) is not sent.
+        """
+        sent_at = self._context.ledger.stamp()
+        written = await self._context.commit(
+            run,
+            only_from=(Status.WAITING,),
+            status=Status.SUBMITTING,
+            error=None,
+            sent_at=sent_at,
+            route=route,
+            key_hash=self._context.client.key_hash,
+        )
+        if (written.status, written.sent_at) != (Status.SUBMITTING, sent_at):
+            return None
+        if run.is_cancelled:
+            # Withdrawn while the row was being written: nothing has left this machine.
+            return NotSentError("The request was withdrawn.")
+        run.posts += 1
+        try:
+            # The provider may list a model under another of its documented ids.
+            model_id = self._context.live.model_id_to_send(run.snapshot.model)
+            state = await self._context.client.create(
+                {**body, "model": model_id}, request_id=run.id, route=route
+            )
+        except UnknownOutcomeError as exc:
+            lost = messages.perhaps_sent(exc.message)
+            await self._context.commit(run, status=Status.UNKNOWN, task_id=exc.task_id, error=lost)
+        except ClientError as exc:
+            return exc
+        else:
+            await self._context.adopt(run, state)
+        return None
+
+    async def _wait(self, run: Run, error: ClientError, seconds: float) -> None:
+        """Let a request wait that was surely not taken; a person may withdraw it meanwhile."""
+        is_queued = isinstance(error, ConcurrencyLimitError)
+        waiting = (
+            messages.at_concurrency_limit()
+            if is_queued
+            else messages.waiting_to_send(seconds, error)
+        )
+        await self._context.commit(run, status=Status.WAITING, error=waiting)
+        await run.pause(seconds, self._context.runtime.sleep)
+
+    async def _reject(self, run: Run, error: ClientError) -> Generation:
+        # Some 404s name the model and never say what it is.
+        is_gone = isinstance(error, ModelNotFoundError) or (
+            isinstance(error, RouteNotFoundError) and run.snapshot.model in error.message
+        )
+        successor = self._context.live.successor(run.snapshot.model) if is_gone else None
+        refusal = messages.rejected(error, successor=successor)
+        model = catalog.MODELS.get(run.snapshot.model)
+        if model is None or refusal.field is None or model.param(refusal.field) is None:
+            # The field is guessed from the provider's words: keep it only where it is one.
+            refusal = dataclasses.replace(refusal, field=None)
+        return await self._end(run, Status.REJECTED, refusal)
+
+    async def _end(self, run: Run, status: Status, error: GenerationError) -> Generation:
+        """Commit an end that is sure to have cost nothing."""
+        return await self._context.commit(run, status=status, error=error)

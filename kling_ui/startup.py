@@ -1,0 +1,202 @@
+"""What must be right before the app can serve: its folder, its locks, its port, its environment.
+
+Each trouble is a sentence that says what to do, since whoever reads it sees no page yet.
+"""
+
+import ctypes
+import errno
+import logging
+import os
+import re
+import socket
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from kling_ui.settings import Settings
+
+LEDGER = "kling-ui.db"
+LOCK = "in-use.lock"
+FIRST_PORT = 7860
+PORTS_TRIED = 100
+UPLOADS = "uploads"
+"""Gradio's folder for files, relative to the working folder: answers then tell no path here."""
+
+_OURS = frozenset(
+    {LOCK, "videos", "inputs", "incoming", "gradio", "simulator"}
+    | {LEDGER + suffix for suffix in ("", "-wal", "-shm", "-journal", ".lock")}
+)
+_LOCAL_FUSE = ("fuse.fuse-overlayfs", "fuse.mergerfs", "fuse.bindfs", "fuse.gocryptfs")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+_NO_LOCKS = (errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS, errno.EPERM, errno.EINVAL)
+_M_MMAP_THRESHOLD = -3
+"""The parameter of glibc's mallopt(3): from what size on memory goes back when it is freed."""
+
+_RETURNED_BYTES = 1 << 20
+_log = logging.getLogger(__name__)
+
+
+class StartError(Exception):
+    """The app can't start; the message says why and what to do."""
+
+
+def make_data_folder(folder: Path) -> None:
+    """Make the data folder; one that is there is closed to others unless it holds more than ours.
+
+    Raises StartError.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if all(path.name in _OURS for path in folder.iterdir()):
+            folder.chmod(0o700)
+    except PermissionError as exc:
+        if os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            return  # somebody else's, but open to us
+        raise StartError(
+            f"the data folder {folder} may not be written to. Give this user the right to, or set "
+            "KLING_UI_DATA_DIR to another folder."
+        ) from exc
+    except OSError as exc:
+        raise StartError(
+            f"the data folder {folder} can't be used ({exc.strerror}). Set KLING_UI_DATA_DIR to "
+            "another one."
+        ) from exc
+
+
+def hold(path: Path, *, what: str, setting: str) -> FileLock | None:
+    """Lock `path` for as long as the process lives; None where the file system has no locks.
+
+    Raises StartError where another app holds it: `what` names what it has in use, `setting` how
+    to use something else.
+    """
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as exc:
+        raise StartError(
+            f"another one is using {what}. Stop that one first, or set {setting} to another. If "
+            f"none runs, on this or another machine, remove {path} and start again."
+        ) from exc
+    except (OSError, NotImplementedError) as exc:
+        if isinstance(exc, OSError) and exc.errno not in _NO_LOCKS:
+            raise StartError(f"{path} can't be written ({exc.strerror}).") from exc
+        _log.warning(
+            "%s can't be locked here, so make sure that no other Kling UI uses the same folder.",
+            path,
+        )
+        return None
+    return lock
+
+
+def warn_of_buckets(ledger: Path | None, *, mounts: Path = Path("/proc/self/mounts")) -> None:
+    """Say where the ledger lies on a mount that may keep only what is closed, as buckets do."""
+    try:
+        lines = [line.split() for line in mounts.read_text("utf-8", "replace").splitlines()]
+    except OSError:  # not Linux
+        return
+    places = [(Path(_unescaped(place)), kind) for _, place, kind, *_ in lines]
+    around = [(place, kind) for place, kind in places if ledger and ledger.is_relative_to(place)]
+    # Of those mounted on one place the last one counts.
+    place, kind = max(reversed(around), key=lambda found: len(found[0].parts), default=(None, ""))
+    if kind.startswith("fuse.") and kind not in _LOCAL_FUSE:
+        _log.warning(
+            "The ledger lies on %s (%s). If that is a bucket, it keeps nothing of the ledger "
+            "while the app runs: set KLING_UI_DATABASE_URL to a file on a local disk.",
+            place,
+            kind,
+        )
+
+
+def _unescaped(place: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), place)
+
+
+def free_port(name: str, wanted: int | None) -> int:
+    """Return the port to serve on at `name`: `wanted`, or the first free one from 7860 on.
+
+    Raises StartError.
+    """
+    ports = range(FIRST_PORT, FIRST_PORT + PORTS_TRIED) if wanted is None else (wanted,)
+    for port in ports:
+        trouble = _trouble_with(name, port)
+        if trouble is None:
+            return port
+        if trouble.errno == errno.EADDRINUSE and wanted is None:
+            continue
+        raise StartError(_port_words(name, port, trouble)) from trouble
+    raise StartError(f"all ports from {ports[0]} to {ports[-1]} are taken.")
+
+
+def _trouble_with(name: str, port: int) -> OSError | None:
+    """Return why nobody could listen there, or None."""
+    try:
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+        for family, kind, protocol, _, address in found:
+            with socket.socket(family, kind, protocol) as probe:
+                if os.name != "nt":  # there it would take a port from its owner
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind(address)
+    except OSError as exc:
+        return exc
+    except UnicodeError:  # of a name that is none
+        return socket.gaierror(socket.EAI_NONAME, "not a host name")
+    return None
+
+
+def _port_words(name: str, port: int, trouble: OSError) -> str:
+    if isinstance(trouble, socket.gaierror) or trouble.errno == errno.EADDRNOTAVAIL:
+        return (
+            f"GRADIO_SERVER_NAME is {name!r}, which is no address of this machine. Use 127.0.0.1 "
+            "for this machine only, or 0.0.0.0 for every network it is in."
+        )
+    if trouble.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} (GRADIO_SERVER_PORT) is taken by another program. Stop that one, or "
+            "set another port."
+        )
+    if isinstance(trouble, PermissionError):
+        return f"port {port} (GRADIO_SERVER_PORT) may not be used by this user; try 7860."
+    return f"nothing can listen at {name}, port {port} ({trouble.strerror})."
+
+
+def return_freed_memory() -> bool:
+    """Have large blocks go back to the system when they are freed; tell whether that was done.
+
+    glibc would keep up to 32 MB blocks, apart for each thread: five pictures of 64 megapixels
+    would leave a gigabyte behind. Other C libraries have no such setting and no such need.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # musl, macOS; TypeError is Windows'
+        return False
+    return bool(mallopt(_M_MMAP_THRESHOLD, _RETURNED_BYTES))
+
+
+def prepare_environment(environ: MutableMapping[str, str], settings: Settings) -> None:
+    """Set what Gradio and its libraries read at their import; what ours read is read already.
+
+    Gradio asks nobody but this machine, unless it shares the page: a proxy would only be in its
+    way, and settings that httpx chokes on would end the import.
+    """
+    environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    environ["GRADIO_TEMP_DIR"] = UPLOADS
+    _forget(environ, *_PROXIES, keep=("HTTPS_PROXY",) if settings.share else ())
+    environ["NO_PROXY"] = environ["no_proxy"] = "127.0.0.1,localhost"
+    if settings.is_simulated:
+        _forget(environ, *_CERTIFICATES)
+    for name in _CERTIFICATES:
+        if environ.get(name):
+            environ[name] = str(Path(environ[name]).absolute())  # the working folder will change
+    # Gradio looks for a free port at this name, but knows no IPv6 there.
+    _forget(environ, "GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT", "GRADIO_NUM_PORTS")
+    if ":" not in settings.server_name:
+        environ["GRADIO_SERVER_NAME"] = settings.server_name
+
+
+def _forget(environ: MutableMapping[str, str], *names: str, keep: tuple[str, ...] = ()) -> None:
+    for name in [name for name in environ if name.upper() in names and name.upper() not in keep]:
+        del environ[name]

@@ -1,0 +1,1 @@
+"""The composer: what a person fills in before a generation."""

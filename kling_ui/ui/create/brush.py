@@ -1,0 +1,219 @@
+"""The motion brush: paint areas on the start image, click the path each takes; and its reading.
+
+The painting itself happens in brush.js; what leaves the browser becomes a Painting here, once.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from kling_ui.catalog import resized_mask
+from kling_ui.catalog.params import MAX_MASKS, MAX_POINTS, MIN_POINTS
+
+_HERE = Path(__file__).parents[1] / "assets"
+_PNG = "data:image/png;base64,"
+
+Size = tuple[int, int]
+"""Width and height in px."""
+
+
+@dataclass(frozen=True, slots=True)
+class Painting:
+    """What a person painted, as the provider takes it: masks are PNG data URIs, white on black.
+
+    `dynamic_masks` is `[{"mask": URI, "trajectories": [{"x": 0, "y": 0}, …]}, …]`; points are
+    pixels of the start image, the origin at its bottom left, in the order of the clicks.
+    """
+
+    static_mask: str | None = None
+    dynamic_masks: list[dict[str, Any]] = field(default_factory=list)
+
+    def scaled(self, shown: Size, sent: Size) -> "Painting":
+        """Return what was painted on a picture of `shown` px for the same one in `sent` px.
+
+        Points stay on what they point at, and inside; masks get the size of the sent picture.
+        """
+        if shown == sent:
+            return self
+        masks = [
+            {
+                "mask": resized_mask(each["mask"], sent),
+                "trajectories": [_moved(point, shown, sent) for point in each["trajectories"]],
+            }
+            for each in self.dynamic_masks
+        ]
+        return Painting(self.static_mask and resized_mask(self.static_mask, sent), masks)
+
+
+def motion_brush(*, picture: str | None = None, **more: Any) -> gr.HTML:
+    """Return the control, showing `picture`; `more` is what gr.HTML takes besides its template."""
+    shape = {"elem_id": "param-dynamic_masks", "elem_classes": ["k-brush-block"], **more}
+    return gr.HTML(
+        html_template=_template(),
+        js_on_load=(_HERE / "brush.js").read_text("utf-8"),
+        apply_default_css=False,
+        **_props(picture),
+        **shape,
+    )
+
+
+def with_picture(url_or_data_uri: str | None, **more: Any) -> gr.HTML:
+    """Return an update: the control shows this start image; another picture clears the painting.
+
+    Takes a data URI or a path on this server (`/gradio_api/file=…`): the canvas of a picture from
+    elsewhere could not be read. Say `visible` here too, as `more`, where both change: an update
+    of `visible` alone makes Gradio 6.31 forget the picture of a control that is off the page.
+    """
+    return gr.HTML(**_props(url_or_data_uri), **more)
+
+
+def read(value: Any, *, picture: str | None = None) -> Painting:
+    """Return the painting in the control's raw value.
+
+    Where `picture` is given, what was painted on another picture counts as nothing: a control
+    that was not on the page when the picture changed could not clear itself.
+
+    Raises ValueError, in words for people, where an area is only half done.
+    """
+    parts = _parts(value)
+    if not parts or (picture is not None and parts.get("picture_id") != _name_of(picture)):
+        return Painting()
+    areas = _list(parts.get("areas"))
+    pairs = [_area(number, area) for number, area in enumerate(areas[:MAX_MASKS], start=1)]
+    problems = [problem for _, problem in pairs if problem]
+    if problems:
+        raise ValueError(" ".join(problems))
+    return Painting(_mask(parts.get("static_mask")), [mask for mask, _ in pairs if mask])
+
+
+def _parts(value: Any) -> dict[str, Any]:
+    if isinstance(value, str) and value.strip():
+        try:
+            value = json.loads(value)
+        except ValueError as exc:
+            raise ValueError("The painting can't be read: clear all and paint again.") from exc
+    return value if isinstance(value, dict) else {}
+
+
+def _area(number: int, area: Any) -> tuple[dict[str, Any] | None, str]:
+    """Return what to send for one area, or None, and what it lacks."""
+    parts = area if isinstance(area, dict) else {}
+    mask, path = _mask(parts.get("mask")), _points(parts.get("trajectories"))
+    if mask is None and not path:
+        return None, ""
+    problem = _problem(f"Area {number}", mask, len(path))
+    return (None, problem) if problem else ({"mask": mask, "trajectories": path}, "")
+
+
+def _problem(name: str, mask: str | None, points: int) -> str:
+    if mask is None:
+        return f"{name} has a path but no paint: paint what should move along it."
+    if points == 0:
+        return f"{name} has no path: click at least two points."
+    if points < MIN_POINTS:
+        return f"{name} has a path of one point: click at least one more."
+    if points > MAX_POINTS:
+        return f"{name} has a path of {points} points: {MAX_POINTS} are the most."
+    return ""
+
+
+def _mask(value: Any) -> str | None:
+    return value if isinstance(value, str) and value.startswith(_PNG) else None
+
+
+def _points(value: Any) -> list[dict[str, int]]:
+    return [
+        {"x": int(point["x"]), "y": int(point["y"])}
+        for point in _list(value)
+        if isinstance(point, dict) and all(_is_number(point.get(axis)) for axis in "xy")
+    ]
+
+
+def _moved(point: dict[str, int], shown: Size, sent: Size) -> dict[str, int]:
+    # A point means the middle of its pixel.
+    places = (
+        math.floor((point[axis] + 0.5) * new / old)
+        for axis, old, new in zip("xy", shown, sent, strict=True)
+    )
+    x, y = (min(max(place, 0), new - 1) for place, new in zip(places, sent, strict=True))
+    return {"x": x, "y": y}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _props(picture: str | None) -> dict[str, str]:
+    """Return what the control is told about its picture; Gradio drops None, so none is ''."""
+    return {"picture": picture or "", "picture_id": _name_of(picture)}
+
+
+def _name_of(picture: str | None) -> str:
+    return hashlib.sha256(picture.encode()).hexdigest()[:16] if picture else ""
+
+
+def _template() -> str:
+    chips = "".join(_chip(number, f"Area {number}") for number in range(1, MAX_MASKS + 1))
+    tools = "".join(_tool(name) for name in ("Paint", "Erase", "Path"))
+    return f"""
+<div class="k-brush" data-part="root">
+  <div class="k-brush-head">
+    <span class="k-brush-title">Motion brush</span>
+    <p class="k-brush-hint" data-part="hint" role="status">Add a start image first.</p>
+  </div>
+  <div class="k-brush-body" data-part="body" hidden>
+    <div class="k-brush-areas" role="group" aria-label="Areas">
+      {chips}
+      <button type="button" class="k-brush-add" data-part="add">+ Add area</button>
+      {_chip(0, "Stays still")}
+    </div>
+    <div class="k-brush-tools">
+      <div class="k-brush-segments" role="group" aria-label="Tool">{tools}</div>
+      <label class="k-brush-size"><span>Size</span>
+        <input type="range" min="1" max="25" step="0.5" value="7" data-part="size"
+          aria-label="Brush size"></label>
+    </div>
+    <div class="k-brush-stage" data-part="stage">
+      <canvas class="k-brush-canvas" data-part="canvas" tabindex="0" role="application"
+        aria-label="The start image, to paint on. The arrow keys move the brush, Shift makes
+ small steps, Space paints or sets a point."></canvas>
+    </div>
+    <div class="k-brush-actions">
+      <button type="button" data-part="undo">Undo</button>
+      <button type="button" data-part="clear">Clear area</button>
+      <button type="button" data-part="clear-all">Clear all</button>
+    </div>
+  </div>
+</div>"""
+
+
+def _chip(number: int, label: str) -> str:
+    return (
+        f'<button type="button" class="k-brush-chip" data-area="{number}" aria-pressed="false">'
+        f'<i aria-hidden="true"></i><span>{label}</span></button>'
+    )
+
+
+def _tool(name: str) -> str:
+    return (
+        f'<button type="button" data-tool="{name.lower()}" aria-pressed="false">'
+        f'<svg viewBox="0 0 16 16" aria-hidden="true"><path d="{_ICONS[name]}"/></svg>'
+        f"{name}</button>"
+    )
+
+
+_ICONS = {
+    "Paint": "M13.5 2.5 8 8M8 8c-2.5-1-4.5.5-4.5 2.5 0 1-.5 2-1.5 2 2.5 1 7 .5 7-2.5z",
+    "Erase": "M7 13.5h7M2.5 10 9 3.5 13 7.5 7 13.5H5z",
+    "Path": "M4 13.5c0-6 8-2 8-8M9 6.5l3-3 3 3",
+}

@@ -1,0 +1,77 @@
+"""What a field is: the laid-out controls of one parameter, and how they are read and dressed."""
+
+from abc import ABCMeta
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gradio.component_meta import ComponentMeta
+
+from kling_ui.catalog import Param
+
+Updates = dict[Any, dict[str, Any]]
+"""How components change: for each its properties with their new values."""
+
+QUIET: dict[str, Any] = {
+    "queue": False,
+    "show_progress": "hidden",
+    "trigger_mode": "always_last",
+    "api_visibility": "private",
+}
+"""How short events run: at once, without a spinner, and not in the API.
+
+What changes while an answer is awaited is told once more: Gradio would drop it otherwise, and
+the page would show an answer to what stood there before.
+"""
+
+
+def is_anything_there(raw: Sequence[Any]) -> bool:
+    """Tell whether any control of a field holds something."""
+    return any(value not in (None, "", []) for value in raw)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """The laid-out controls of one parameter.
+
+    `inputs` hold its value, `frame` is what is shown or hidden. `read` turns the inputs' raw
+    values into what may be sent (None: nothing set), or raises ValueError. `updates` returns how
+    the controls change for a model's parameter; it is handed the value to show where
+    `is_plain` (one control that holds the value as it is sent). `is_filled` tells whether a
+    person has put something into a field that is not plain. `extras` are further components
+    that `updates` changes.
+    """
+
+    name: str
+    fits: Callable[[Param], bool]
+    frame: Any
+    inputs: tuple[Any, ...]
+    read: Callable[[Param, Sequence[Any]], Any]
+    updates: Callable[[Param, Any], Updates]
+    extras: tuple[Any, ...] = ()
+    is_plain: bool = False
+    is_filled: Callable[[Sequence[Any]], bool] = field(default=is_anything_there)
+
+
+def reading(name: str, control: Any, preprocess: Callable[[Any, Any], Any]) -> Any:
+    """Return a class like one of Gradio's controls, but for how it takes what the browser sends."""
+    return variant(name, control, preprocess=preprocess)
+
+
+def variant(name: str, control: Any, **methods: Callable[..., Any]) -> Any:
+    """Return a class like one of Gradio's controls, but for these methods.
+
+    Made past the metaclass's own step, which would write a .pyi file beside this module.
+    """
+    members = {"is_template": True, **methods}
+    return ABCMeta.__new__(ComponentMeta, name, (control,), members)
+
+
+def readable(word: str) -> str:
+    """Write a provider's word as people would: `pet_moto_rider` → Pet moto rider."""
+    return word.replace("_", " ").strip().capitalize()
+
+
+def readables(words: Sequence[str]) -> list[tuple[str, str]]:
+    """Pair each word, written for people, with itself."""
+    return [(readable(word), word) for word in words]

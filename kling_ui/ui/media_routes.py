@@ -1,0 +1,100 @@
+"""Serves a generation's files at `/media/ID/NAME`: by generation and name, never by a disk path.
+
+Whoever has an id may look; where the app has a login, after it. Range and HEAD are answered.
+"""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from kling_ui.service import POSTER, VIDEO, Generation, LedgerError, Service, telling_name
+
+_TYPES = {
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".mp3": "audio/mpeg",
+    ".wav": "audio/wav",
+    ".m4a": "audio/mp4",
+    ".aac": "audio/aac",
+    ".ogg": "audio/ogg",
+    ".mp4": "video/mp4",
+    ".mov": "video/quicktime",
+    ".webm": "video/webm",
+}
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    # A name's bytes never change; `private` keeps them out of caches between us and the browser.
+    "cache-control": "private, max-age=31536000, immutable",
+}
+_NOT_FOUND = "There is no such file."
+
+
+def media_url(generation: Generation, name: str) -> str:
+    """Return where a generation's file is served, from the app's root."""
+    return f"/media/{quote(generation.id, safe='')}/{quote(name, safe='')}"
+
+
+def root_path_of(request: Any) -> str:
+    """Return the path below which a `gr.Request`'s browser sees the app, "" at the top.
+
+    Only the path, also where GRADIO_ROOT_PATH is a whole address: the browser knows its host.
+    """
+    scope = request.request.scope
+    return str(urlsplit(scope.get("root_path", "")).path).rstrip("/")
+
+
+def media_routes(service: Service) -> list[Route]:
+    """Return the routes to hand to `launch(app_kwargs={"routes": …})`."""
+
+    async def send(request: Request) -> Response:
+        if not _is_let_in(request):
+            return PlainTextResponse("Log in first.", status_code=401)
+        name = request.path_params["name"]
+        try:
+            generation = await service.get(request.path_params["generation_id"])
+            path = await service.media_file(generation, name) if generation else None
+        except LedgerError:
+            return PlainTextResponse("The ledger can't be read for now.", status_code=503)
+        if generation is None or path is None:
+            return PlainTextResponse(_NOT_FOUND, status_code=404)
+        shown = telling_name(generation) if name == VIDEO else name
+        return FileResponse(
+            path,
+            media_type=_media_type(path),
+            filename=shown,
+            content_disposition_type=(
+                "attachment" if "download" in request.query_params else "inline"
+            ),
+            headers=_HEADERS,
+        )
+
+    return [Route("/media/{generation_id}/{name}", send, methods=["GET", "HEAD"])]
+
+
+def video_url(generation: Generation) -> str | None:
+    """Return where a generation's video is served, or None where there is none."""
+    return media_url(generation, VIDEO) if generation.video else None
+
+
+def poster_url(generation: Generation) -> str | None:
+    """Return where the first picture of a generation's video is served, or None."""
+    return media_url(generation, POSTER) if generation.video else None
+
+
+def _media_type(path: Path) -> str:
+    return _TYPES.get(path.suffix.lower(), "application/octet-stream")
+
+
+def _is_let_in(request: Request) -> bool:
+    """Tell whether a request has passed Gradio's login, where there is one."""
+    app = request.app
+    if app.auth is None:
+        return True
+    names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
+    return any(request.cookies.get(name) in app.tokens for name in names)

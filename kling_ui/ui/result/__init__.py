@@ -1,0 +1,1 @@
+"""The stage and what is told about one generation."""

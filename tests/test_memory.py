@@ -1,0 +1,52 @@
+"""What heavy pictures leave behind in the process: nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MEGABYTE = 1024
+_SCRIPT = """
+import sys, threading
+from io import BytesIO
+from PIL import Image
+from kling_ui import startup
+from kling_ui.catalog.media_input.kinds import PictureLimits
+from kling_ui.catalog.media_input.pictures import picture_from_bytes
+
+def resident():
+    line = next(line for line in open("/proc/self/status") if line.startswith(sys.argv[1]))
+    return int(line.split()[1])
+
+if not startup.return_freed_memory():
+    sys.exit("no glibc")
+stream = BytesIO()
+Image.new("RGBA", (6000, 6000), (1, 2, 3, 4)).save(stream, "PNG", compress_level=1)
+data, before = stream.getvalue(), resident()
+workers = [
+    threading.Thread(target=picture_from_bytes, args=(data, PictureLimits())) for _ in range(4)
+]
+for worker in workers:
+    worker.start()
+for worker in workers:
+    worker.join()
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells it in /proc")
+@pytest.mark.parametrize(("line", "most"), [("VmRSS", 60), ("VmHWM", 450)])
+def test_four_heavy_pictures_at_once_leave_nothing_and_need_room_for_one(line, most):
+    """One of them is 144 MB decoded; each thread of glibc would keep some of what it freed."""
+    done = subprocess.run(
+        [sys.executable, "-c", _SCRIPT, line],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "no glibc" in done.stderr:
+        pytest.skip("another C library")
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < most * MEGABYTE

@@ -1,0 +1,107 @@
+"""The page where a browser denies what others give: storage, camera, clipboard, autoplay."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from test_browser import (
+    PROMPT,
+    SOON,
+    App,
+    browser,
+    open_page,
+    opened,
+    press,
+    running_app,
+    settle,
+    status_is,
+    write,
+)
+
+pytestmark = pytest.mark.browser
+
+__all__ = ["browser"]
+
+DENY_STORAGE = """
+  const denied = { get() { throw new DOMException('denied', 'SecurityError'); } };
+  for (const name of ['localStorage', 'sessionStorage', 'indexedDB']) {
+    Object.defineProperty(window, name, denied);
+  }
+"""
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    with running_app(tmp_path_factory.mktemp("storage"), seconds=0.5) as app:
+        yield app
+
+
+@pytest.fixture
+def page(browser: Browser, app: App) -> Iterator[Page]:
+    app.come_to_rest()
+    yield from opened(browser, app)
+
+
+def test_the_page_works_where_storage_is_denied(browser: Browser, app: App):
+    context = browser.new_context()
+    context.add_init_script(DENY_STORAGE)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(app.url)
+    write(page, PROMPT)
+    press(page)
+    status_is(page, "completed")
+    page.get_by_role("tab", name="History").click()
+    expect(page.locator("#history")).to_contain_text(PROMPT, timeout=SOON)
+    assert errors == []
+    context.close()
+
+
+def test_what_was_written_and_chosen_survives_a_reload(page: Page):
+    write(page, "Half a prompt")
+    page.get_by_text("10 s", exact=True).click()
+    page.locator("#param-negative_prompt textarea").fill("blur")
+    settle(page)
+    page.reload()
+    expect(page.locator("#prompt textarea")).to_have_value("Half a prompt", timeout=SOON)
+    expect(page.locator("#param-duration input[value='10']")).to_be_checked()
+    expect(page.locator("#param-negative_prompt textarea")).to_have_value("blur")
+
+
+def test_what_another_tab_wrote_is_not_here(page: Page, app: App):
+    write(page, "Only in this tab")
+    settle(page)
+    other = page.context.new_page()
+    open_page(other, app.url)
+    expect(other.locator("#prompt textarea")).to_have_value("")
+
+
+def test_the_video_plays_in_the_page_and_has_a_poster(page: Page):
+    write(page, PROMPT)
+    press(page)
+    status_is(page, "completed")
+    video = page.locator("#video video")
+    expect(video).to_have_attribute(
+        "poster", re.compile("/media/[0-9a-f]{32}/poster.jpg$"), timeout=SOON
+    )
+    assert video.evaluate("each => each.playsInline")
+
+
+@pytest.mark.parametrize("is_secure", [True, False])
+def test_camera_and_clipboard_are_offered_only_where_the_browser_has_them(
+    browser: Browser, app: App, is_secure: bool
+):
+    context = browser.new_context()
+    if not is_secure:
+        context.add_init_script("Object.defineProperty(window, 'isSecureContext', {value: false})")
+    page = context.new_page()
+    page.goto(app.url)
+    page.get_by_text("Image → Video", exact=True).click()
+    well = page.locator("#param-image_url").filter(visible=True).first
+    expect(well).to_be_visible(timeout=SOON)
+    for name in ("Capture from camera", "Paste from clipboard"):
+        button = well.get_by_role("button", name=name)
+        expect(button).to_be_visible(visible=is_secure, timeout=SOON)
+    context.close()

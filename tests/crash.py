@@ -138,6 +138,7 @@ async def _live(folder: Path, base_url: str, pipe: Connection) -> None:
         poll_settings=PollSettings(poll_seconds=POLL_SECONDS),
         runtime=Runtime(sleep=_sleep),
     )
+    pipe.send("ready")
     await service.resume()
     calls = set()
     while True:
@@ -286,12 +287,16 @@ def start_fork_server() -> None:
 
 
 def started(data: Path, simulator: Simulator) -> tuple[Any, Connection]:
-    """Start a light process; forking takes no time."""
+    """Start a light process and return once it is about to take on what is left.
+
+    On a busy machine the way there may take longer than it is to live.
+    """
     context = multiprocessing.get_context("forkserver")
     pipe, other = context.Pipe()
     process = context.Process(target=live, args=(data, simulator.base_url, other), daemon=True)
     process.start()
     other.close()
+    assert pipe.recv() == "ready"
     return process, pipe
 
 

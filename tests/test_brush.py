@@ -177,7 +177,9 @@ class Desk:
             control = motion_brush()
             for name, update in UPDATES.items():
                 gr.Button(name, elem_id=name).click(update, None, control, queue=False)
-            gr.Button("Generate", elem_id="go").click(self._on_go, control, queue=False)
+            gr.Button("Generate", elem_id="go").click(
+                self._on_go, control, queue=False, trigger_mode="multiple"
+            )
 
     def _on_go(self, raw: str) -> None:
         try:

@@ -213,6 +213,31 @@ def put_on_stage(served, session, generation_id):
     served.fire(event, [], session=session, event_data={"id": generation_id})
 
 
+@pytest.mark.parametrize("then", ["_on_stop", "_on_open", "_on_again", "_on_forget", None])
+def test_what_is_pressed_between_submission_and_following_is_not_overtaken(served, then):
+    session = f"between{then}"
+    other = made(served)
+    posted = len(posts(served.simulator))
+    submitted = served.fire(served.events("on_generate")[0], form_of(served), session=session)
+    assert "submitting" in submitted.text
+    assert len(posts(served.simulator)) == posted + 1
+    if then:
+        [event] = served.events(then)
+        data = [None] * len(served.page.fns[event].inputs)
+        served.fire(event, data, session=session, event_data={"id": other["id"]})
+    followed = served.fire(served.events("_on_submitted")[0], [], session=session)
+    assert ("Your video is ready" in followed.text) is (then is None)
+
+
+def form_of(served, prompt=PROMPT):
+    """Return what the composer holds after a prompt was written into it."""
+    [event] = served.events("on_generate")
+    return [
+        prompt if component.elem_id == "prompt" else component.value
+        for component in served.page.fns[event].inputs
+    ]
+
+
 def test_a_shared_link_shows_its_generation_on_the_first_visit_in_the_same_event(served):
     one = made(served)
     [event] = served.events("_on_load")

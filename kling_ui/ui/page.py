@@ -26,6 +26,9 @@ from kling_ui.ui.uploads import GuardedBlocks
 from kling_ui.ui.watching import SUBMITTING, WATCHING, WatchShares
 
 REFRESH_SECONDS = 3.0
+MOST_SUBMITTED = 10_000
+"""How many submissions may wait for the page's next event; a page closed in between sends none."""
+
 PURGE_SECONDS = (3600, 86400)
 """How often Gradio looks for temporary files, and from what age on it deletes them."""
 
@@ -40,13 +43,9 @@ _FOLLOWING: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stage:
-    """The right column's components; `shown` holds the id of the generation on it.
-
-    `sent` holds the id of the one that was just submitted and is to be followed, or "".
-    """
+    """The right column's components; `shown` holds the id of the generation on it."""
 
     shown: gr.State
-    sent: gr.State
     screen: gr.HTML
     video: ServedVideo
     status: gr.HTML
@@ -113,6 +112,9 @@ class _Page:
         self._service = service
         self._shares = WatchShares()
         self._sending: set[str] = set()
+        # The generation that each page's next event is to follow. Kept here and not in a
+        # gr.State: a click on Stop between the two events must be able to take it away.
+        self._submitted: dict[str, str] = {}
 
     # -- layout
 
@@ -167,7 +169,6 @@ class _Page:
             reuse = gr.Button("Use these settings", visible=False, size="sm", elem_id="reuse")
         return _Stage(
             shown=gr.State(""),
-            sent=gr.State(""),
             screen=screen,
             video=video,
             status=status,
@@ -205,13 +206,13 @@ class _Page:
         form.generate.click(
             report_ledger_errors(on_generate),
             form.inputs,
-            [*view.outputs, view.sent],
+            view.outputs,
             validator=form.validate,
             trigger_mode="multiple",
             show_progress="hidden",
             api_visibility="private",
             **SUBMITTING,
-        ).then(report_ledger_errors(self._on_sent), [view.sent], view.outputs, **_FOLLOWING)
+        ).then(report_ledger_errors(self._on_submitted), None, view.outputs, **_FOLLOWING)
         view.stop.click(report_ledger_errors(self._on_stop), [view.shown], view.outputs, **QUIET)
         view.forget.click(
             report_ledger_errors(self._on_forget), [view.shown], view.outputs, **QUIET
@@ -239,35 +240,42 @@ class _Page:
     async def _generate(
         self, form: Form, visit: _Visit, raw: Sequence[Any]
     ) -> AsyncIterator[tuple[Any, ...]]:
-        """Submit what the form holds; the next event follows what stands in `sent` after it."""
+        """Submit what the form holds; `_on_submitted` follows it in an event of its own."""
         if visit.session in self._sending:
             # The second click of a double click: the first one is on its way.
-            yield (*_nothing(), gr.skip())
+            yield _nothing()
             return
         self._sending.add(visit.session)
         try:
-            self._service.stop(visit.session)
-            yield (*_view(status=stage.sending_card()), "")
+            self._stop(visit)
+            yield _view(status=stage.sending_card())
             filled = await asyncio.to_thread(form.read, raw)
             if filled.problems:
-                yield (*_view(status=stage.refused_card(filled.model, filled.problems)), "")
+                yield _view(status=stage.refused_card(filled.model, filled.problems))
                 return
             request = await self._service.prepare(filled.model.id, filled.values, owner=visit.owner)
             generation = await self._service.submit(request, owner=visit.owner)
         except DayLimitError as exc:
-            yield (*_view(status=stage.limit_card(str(exc))), "")
+            yield _view(status=stage.limit_card(str(exc)))
             return
         finally:
             self._sending.discard(visit.session)
         # Perhaps it could not even be written down: then there is nothing to follow.
-        followed = "" if generation.status.is_final else generation.id
-        yield (*self._paint(generation, visit), followed)
+        if not generation.status.is_final:
+            self._submitted[visit.session] = generation.id
+            if len(self._submitted) > MOST_SUBMITTED:
+                del self._submitted[next(iter(self._submitted))]
+        yield self._paint(generation, visit)
+        # Gradio repeats an event's last values at its end, perhaps after a click on Stop.
+        yield _nothing()
 
-    async def _on_sent(self, sent: str, request: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
-        if not sent:
+    async def _on_submitted(self, request: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
+        visit = _Visit.of(request)
+        generation_id = self._submitted.pop(visit.session, None)
+        if generation_id is None:
             yield _nothing()
             return
-        async for view in self._watch(sent, _Visit.of(request)):
+        async for view in self._watch(generation_id, visit):
             yield view
 
     async def _on_load(self, request: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
@@ -285,18 +293,21 @@ class _Page:
     async def _on_open(
         self, event: gr.EventData, request: gr.Request
     ) -> AsyncIterator[tuple[Any, ...]]:
-        async for view in self._watch(str(event.id), _Visit.of(request)):
+        visit = _Visit.of(request)
+        self._stop(visit)
+        async for view in self._watch(str(event.id), visit):
             yield view
 
     async def _on_again(self, shown: str, request: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
         visit = _Visit.of(request)
+        self._stop(visit)
         await self._service.resume_one(shown, owner=visit.owner)
         async for view in self._watch(shown, visit):
             yield view
 
     async def _on_stop(self, shown: str, request: gr.Request) -> tuple[Any, ...]:
         visit = _Visit.of(request)
-        self._service.stop(visit.session)
+        self._stop(visit)
         generation = await self._service.get(shown)
         if generation is None:
             return _nothing()
@@ -304,7 +315,7 @@ class _Page:
 
     async def _on_forget(self, shown: str, request: gr.Request) -> tuple[Any, ...]:
         visit = _Visit.of(request)
-        self._service.stop(visit.session)
+        self._stop(visit)
         before = await self._service.get(shown)
         if before is not None and before.status is Status.WAITING:
             await self._service.cancel(shown, owner=visit.owner)
@@ -325,6 +336,11 @@ class _Page:
 
     async def _on_limit(self) -> str:
         return stage.limit_note(await self._service.day_limit.reached())
+
+    def _stop(self, visit: _Visit) -> None:
+        """End what this page watches, and what it is just about to."""
+        self._submitted.pop(visit.session, None)
+        self._service.stop(visit.session)
 
     async def _watch(self, generation_id: str, visit: _Visit) -> AsyncIterator[tuple[Any, ...]]:
         """Paint a generation as it changes, until it rests or this page watches another."""

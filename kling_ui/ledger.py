@@ -377,14 +377,14 @@ class Ledger:
         or as `assumed_usd`.
         """
         table, other = _GENERATIONS.c, _GENERATIONS.alias().c
+        free = (Status.REJECTED, Status.CANCELLED, Status.FAILED)
         dearest = (
             sa.select(sa.func.max(other.usd_spent))
-            .where(other.model == table.model, other.origin == origin)
+            .where(other.model == table.model, other.origin == origin, other.status.not_in(free))
             .scalar_subquery()
         )
         usd = sa.func.sum(sa.func.coalesce(table.usd_spent, dearest, assumed_usd))
-        costs_nothing = table.status.in_((Status.REJECTED, Status.CANCELLED, Status.FAILED))
-        wanted = (table.created_at >= stamp, table.origin == origin, ~costs_nothing)
+        wanted = (table.created_at >= stamp, table.origin == origin, table.status.not_in(free))
         with self._transaction() as connection:
             return float(connection.execute(sa.select(usd).where(*wanted)).scalar() or 0.0)
 

@@ -34,6 +34,25 @@ LOST = {
 }
 """The ways in which a POST is carried out and its answer never comes."""
 
+API_FIELDS = {
+    "id",
+    "task_id",
+    "model",
+    "prompt",
+    "payload",
+    "status",
+    "created_at",
+    "updated_at",
+    "finished_at",
+    "video",
+    "poster",
+    "credits_used",
+    "usd_spent",
+    "simulated",
+    "error",
+}
+"""All that the API tells of a generation: neither the owner nor anything else of the row."""
+
 EAGER = PollSettings(poll_seconds=0.01)
 REAL_SLEEP_SECONDS = 0.003
 TOO_LONG_SECONDS = 20

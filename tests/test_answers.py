@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
-from harness import MODEL, PROMPT, service_at, submit, until
+from harness import MODEL, PROMPT, REAL_SLEEP_SECONDS, service_at, submit, until
 from raw_server import RawServer, answer, served
 
 from kling_ui.client import (
@@ -178,6 +178,11 @@ SHAPES = [
     {"data": {"output": [{"url": URL}]}},
     {"data": [{"url": URL}]},
     {"data": json.dumps({"video_url": URL})},
+    {"assets": [{"type": "image2video", "url": URL}]},
+    {"assets": [{"type": "image-to-video", "url": URL}]},
+    {"output": {"type": "audio_driven_video", "video_url": URL}},
+    {"assets": [{"type": "audio/mpeg", "url": "http://127.0.0.1:1/x"}, {"url": URL}]},
+    {"assets": [{"type": " Image ", "url": "http://127.0.0.1:1/x"}, {"url": URL}]},
 ]
 NO_ADDRESSES = [
     {},
@@ -278,8 +283,22 @@ def test_an_error_envelope_is_no_state(body):
         ({"code": 0, "message": "ok", "data": {"id": "t1", "status": "failed"}}, "failed"),
         ({"id": "t1", "status": "completed", "data": {"status": "x"}}, "completed"),
         ({"id": "t1", "state": "done"}, "done"),
+        # The task is inside, and the outer id is its own or the call's.
+        *(
+            ({"id": "t1", "status": outer, "data": {"status": inner}}, inner)
+            for outer in ("success", "ok", "completed", "200", "queued")
+            for inner in ("queued", "generating", "completed", "failed")
+        ),
+        ({"id": "t1", "status": "failed", "data": {"status": "completed"}}, "failed"),
+        ({"id": "t1", "status": "canceled", "result": {"status": "queued"}}, "canceled"),
+        ({"id": "t1", "status": "generating", "data": {"status": "200"}}, "generating"),
+        ({"id": "t1", "status": 200, "state": "generating"}, "generating"),
+        ({"id": "t1", "status": 0, "state": "generating"}, "generating"),
+        ({"id": "t1", "status": 200, "data": {"status": "generating"}}, "generating"),
+        ({"id": "t1", "status": "queued", "data": {"id": None, "status": "generating"}},
+         "generating"),
     ],
-)
+)  # fmt: skip
 def test_the_status_of_the_call_is_not_that_of_the_task(body, word):
     state = TaskState.from_json(body, {})
     assert (state.task_id, state.status) == ("t1", word)
@@ -429,6 +448,14 @@ PARALLEL = [
     "Too many concurrent requests",
     "Concurrency limit exceeded",
     "Error 1303",
+    "concurrent task limit reached",
+    "Reached the maximum concurrency",
+    "max concurrent generations: 3",
+    "The number of concurrent jobs is exceeded",
+]
+NO_LIMIT = [
+    "Concurrent use of image_tail and static_mask is not supported",
+    "camera_control and image_tail must not be used concurrently",
 ]
 
 
@@ -454,6 +481,9 @@ POSTS = [
     post_case(413, HTML % 413, RefusedError, REJECTED, "too large"),
     post_case(422, {"detail": [{"loc": ["body", "prompt"], "msg": "Required"}]}, RefusedError,
               REJECTED, "Required (prompt)"),
+    *(post_case(400, problem(400, words), RefusedError, REJECTED, words) for words in NO_LIMIT),
+    post_case(408, HTML % 408, RefusedError, REJECTED, "HTML page (408)"),
+    post_case(408, b"", RefusedError, REJECTED, "the answer was empty"),
     post_case(451, b"", RefusedError, REJECTED, "the answer was empty"),
     post_case(301, b"", RefusedError, REJECTED, "redirect (301)", location="https://a.example/"),
     post_case(307, b"", RefusedError, REJECTED, "redirect (307)", location="/v3"),
@@ -462,6 +492,8 @@ POSTS = [
     post_case(401, HTML % 401, UnauthorizedError, LOCKED, "A gateway or firewall"),
     post_case(401, problem(401, "This API key has no access"), UnauthorizedError, LOCKED, "scope"),
     post_case(403, problem(403, "This API key has no access"), UnauthorizedError, LOCKED, "scope"),
+    post_case(403, problem(403, "This API key has no access: too many concurrent tasks"),
+              UnauthorizedError, LOCKED, "scope"),
     *(post_case(403, body, UnauthorizedError, LOCKED, "out of credits (403); top it up")
       for body in SPEAKS_OF_MONEY),
     *(post_case(403, body, UnauthorizedError, LOCKED, "does not allow this (403)")
@@ -482,6 +514,9 @@ POSTS = [
       for status, body in ((429, problem(429, words)), (400, older(400, words)))),
     post_case(429, {"code": 1303, "message": "x"}, ConcurrencyLimitError, IN_LINE, "waits in line"),
     # perhaps made
+    *(post_case(status, body, UnknownOutcomeError, LOST, "Request timed out")
+      for status in (408, 499)
+      for body in (problem(status, "Request timed out"), older(status, "Request timed out"))),
     *(post_case(status, problem(status, "Partner trouble"), UnknownOutcomeError, LOST, "Partner tr")
       for status in (500, 502, 503, 504)),
     *(post_case(status, HTML % status, UnknownOutcomeError, LOST, "HTML page")
@@ -537,7 +572,10 @@ async def test_each_answer_to_a_post_has_its_outcome_through_the_wire(  # noqa: 
         ({"generation_id": "t1", "status": "queued", "meta": {"usage": {"tokens_used": 7}}},
          None, 7),
         ({"id": "t1"}, None, None),
+        ({"id": "t1", "meta": {"usage": {"credits_used": None, "tokens_used": 7}}}, None, 7),
         ({"data": {"id": "t1", "status": "queued"}}, None, None),
+        ({"id": "t1", "data": {"id": None, "status": "queued"}}, None, None),
+        ({"id": "t1", "status": "queued", "data": {"generation_id": None}}, None, None),
         ({"id": "t1", "status": "queued", "error": "Falling back."}, None, None),
         ({"id": "t1", "status": "error", "error": "It broke."}, None, None),
     ],
@@ -576,6 +614,39 @@ async def test_a_named_task_that_is_not_there_is_looked_up_in_the_log(run, ledge
         provider.get = [unknown, answer(200, {"id": "t1", "status": "queued"})]
         await until(lambda: ledger.get(generation.id).status.value == "queued")
     assert ledger.get(generation.id).task_id == "t1"
+
+
+@pytest.mark.parametrize("number", [7, 2**53, 2**63, 10**38])
+async def test_a_number_is_an_id(run, number):
+    async with run(post=answer(201, {"id": number, "status": "queued"})) as (service, _):
+        first = await submitted(service)
+    assert (first.status.value, first.task_id) == ("queued", str(number))
+
+
+async def test_a_byte_that_is_no_utf_8_hides_no_task(run):
+    body = b'{"id": "t1", "status": "queued", "note": "\xff\xfe"}'
+    async with run(post=answer(201, body)) as (service, provider):
+        first = await submitted(service)
+    assert (first.status.value, first.task_id) == ("queued", "t1")
+    assert len(provider.lines("POST")) == 1
+
+
+@pytest.mark.parametrize("status", [200, 201, 504])
+async def test_an_answer_that_breaks_off_may_have_named_its_task_before(run, ledger, status):
+    whole = answer(status, {"id": "t1", "status": "queued"}, x_inference_id="t1")
+    async with run(post=whole[:-9]) as (service, provider):
+        generation = await submitted(service)
+        await until(lambda: ledger.get(generation.id).status.value == "queued")
+    assert ledger.get(generation.id).task_id == "t1"
+    assert provider.lines("GET /v2/logs") == []
+    assert len(provider.lines("POST")) == 1
+
+
+async def test_an_answer_that_breaks_off_and_names_no_task_is_unknown(run):
+    whole = answer(201, {"id": "t1", "status": "queued"})
+    async with run(post=whole[:-9]) as (service, _):
+        first = await submitted(service)
+    assert (first.status.value, first.task_id) == ("unknown", None)
 
 
 async def test_a_header_names_the_task_that_a_body_of_a_2xx_forgets(run):
@@ -691,3 +762,25 @@ async def test_a_failed_row_of_another_try_ends_no_task_that_was_accepted(run, l
         provider.log = answer(200, {"data": [row]})
         await until(lambda: ledger.get(generation.id).is_put_away)
         assert ledger.get(generation.id).status.value == "queued"
+
+
+async def test_a_refusal_before_a_restart_does_not_hide_a_task_that_was_made(run, ledger, runtime):
+    """The log lists the refused try, as failed and under the same id, before the other one."""
+    runtime.longest_sleep = 60
+    busy = answer(429, problem(429, "Slow down"), retry_after="60")
+    async with run(post=busy) as (service, _):
+        waiting = await submitted(service)
+    assert waiting.status.value == "waiting"
+
+    runtime.longest_sleep = REAL_SLEEP_SECONDS
+    refused = {"client_request_id": waiting.id, "inference_id": None, "status": "failed"}
+    log = answer(200, {"data": [refused]})
+    async with run(post=answer(504, b""), log=log) as (service, provider):
+        await service.resume()
+        await until(lambda: len(provider.lines("GET /v2/logs")) > 6)
+        assert ledger.get(waiting.id).status.value == "unknown"
+        accepted = {**refused, "inference_id": "t1", "status": "succeeded"}
+        provider.log = answer(200, {"data": [refused, accepted]})
+        await until(lambda: ledger.get(waiting.id).status.value == "queued")
+    assert ledger.get(waiting.id).task_id == "t1"
+    assert len(provider.lines("POST")) == 1

@@ -659,6 +659,27 @@ def test_of_two_rows_with_one_id_the_one_that_made_a_task_counts():
     assert page.entry("r1").task_id == "task-of-r1"
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        [row("r1")],
+        {"data": [row("r1")]},
+        {"warnings": [], "object": "list", "data": [row("r1")]},
+        {"columns": [{"name": "id"}], "data": [row("r1")]},
+        {"warnings": ["slow"], "rows": [row("r1")]},
+        {"data": None, "items": [row("r1")]},
+    ],
+)
+def test_the_rows_of_the_log_are_found_beside_other_lists(body):
+    assert LogPage.from_json(body, limit=100).entry("r1").task_id == "task-of-r1"
+
+
+@pytest.mark.parametrize("body", [[], {"data": []}, {"data": [], "warnings": ["none"]}])
+def test_an_empty_log_is_a_page_without_rows(body):
+    page = LogPage.from_json(body, limit=100)
+    assert (page.rows, page.size, page.has_more) == ((), 0, False)
+
+
 # --------------------------------------------------------------------------- states
 
 

@@ -401,3 +401,22 @@ def test_two_ledgers_write_at_once_and_nothing_is_lost(url):
         assert {row.status for row in rows} == {Status.COMPLETED}
     for ledger in ledgers:
         ledger.close()
+
+
+@pytest.mark.parametrize("status", [Status.REJECTED, Status.CANCELLED, Status.FAILED])
+def test_what_cost_nothing_is_no_measure_of_what_another_costs(ledger, status):
+    ledger.insert(generation("free", status=status, usd_spent=0.0))
+    ledger.insert(generation("unpriced", status=Status.COMPLETED))
+    assert (
+        ledger.spent_since(
+            NOON.isoformat(timespec="milliseconds"), origin=SIMULATOR, assumed_usd=2.0
+        )
+        == 2.0
+    )
+    ledger.insert(generation("priced", status=Status.COMPLETED, usd_spent=0.5))
+    assert (
+        ledger.spent_since(
+            NOON.isoformat(timespec="milliseconds"), origin=SIMULATOR, assumed_usd=2.0
+        )
+        == 1.0
+    )

@@ -14,32 +14,13 @@ from pathlib import Path
 import gradio_client
 import httpx
 import pytest
-from harness import MODEL, PROMPT, posts
+from harness import API_FIELDS, MODEL, PROMPT, posts
 
 from kling_ui.catalog import MODELS
 from kling_ui.simulator import Fault, Simulator
 
 KEY = "sk-DISTINCTIVE-5f2c9a71"
 HOME = Path(__file__).resolve().parent.parent
-FIELDS = {
-    "id",
-    "task_id",
-    "model",
-    "prompt",
-    "payload",
-    "status",
-    "created_at",
-    "updated_at",
-    "finished_at",
-    "video",
-    "poster",
-    "credits_used",
-    "usd_spent",
-    "simulated",
-    "error",
-}
-"""All that an answer holds: neither the owner nor anything else of the row."""
-
 NOTHING_SENT = "Nothing was sent, nothing was spent."
 
 
@@ -150,7 +131,7 @@ def test_models_lists_every_model_with_its_parameters(served):
 
 def test_submit_answers_as_soon_as_the_provider_has_accepted(served):
     [generation] = served.call("submit", MODEL, PROMPT, {"duration": 5})
-    assert set(generation) == FIELDS
+    assert set(generation) == API_FIELDS
     assert generation["status"] == "queued"
     assert generation["task_id"]
     assert generation["payload"] == {"model": MODEL, "prompt": PROMPT, "duration": 5}
@@ -232,7 +213,7 @@ def test_the_prompt_may_stand_among_the_parameters(served):
 def test_a_gradio_client_gets_the_same_values(served):
     client = gradio_client.Client(served.url, verbose=False)
     generation = client.submit(MODEL, PROMPT, {}, api_name="/submit").result(timeout=20)
-    assert set(generation) == FIELDS
+    assert set(generation) == API_FIELDS
     states = list(client.submit(MODEL, PROMPT, {"duration": 5}, api_name="/generate"))
     assert states[-1]["status"] == "completed"
     assert states[-1]["video"] == f"/media/{states[-1]['id']}/video.mp4"

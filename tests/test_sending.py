@@ -291,6 +291,43 @@ async def test_what_is_withdrawn_while_the_ledger_is_in_trouble_is_not_sent_late
     ledger.close()
 
 
+class LosingCommits(Ledger):
+    """A ledger that makes an insertion and tells of an error; `is_gone`: and then of no more."""
+
+    is_gone = False
+
+    def insert(self, generation):
+        super().insert(generation)
+        raise LedgerError("The ledger can't be used: connection lost.")
+
+    def update(self, generation_id, **changes):
+        if self.is_gone:
+            raise LedgerError("The ledger can't be used: connection lost.")
+        return super().update(generation_id, **changes)
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+async def test_what_was_written_down_against_appearances_is_not_sent_by_surprise(
+    make_service, simulator, ledger_url, is_gone
+):
+    ledger = LosingCommits(ledger_url)
+    ledger.open()
+    ledger.is_gone = is_gone
+    service = make_service(ledger=ledger)
+    refused = await submit(service, MODEL, {"prompt": PROMPT})
+    assert (refused.status, refused.error.kind) == (Status.REJECTED, "ledger")
+    assert "Nothing was spent." in refused.error.message
+    assert ("it is sent within the hour" in refused.error.message) is is_gone
+    assert_nothing_is_left_running(service)
+    ledger.is_gone = False
+    again = make_service(ledger=ledger)
+    await again.resume()
+    last = await at_rest(again, refused.id)
+    assert last.status is (Status.COMPLETED if is_gone else Status.REJECTED)
+    assert (len(posts(simulator)), simulator.charges) == ((1, 1) if is_gone else (0, 0))
+    ledger.close()
+
+
 async def test_nothing_is_withdrawn_or_put_away_that_is_not_there(service):
     await service.cancel("nothing")
     await service.put_away("nothing")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from html import unescape
 
 import pytest
-from harness import MODEL, PROMPT, posts, submit
+from harness import API_FIELDS, MODEL, PROMPT, posts, submit
 from served_page import OWNER_OF, QUIETLY, serving, visitor_of
 
 from kling_ui.ledger import (
@@ -37,23 +37,6 @@ from kling_ui.ui.watching import (
 
 pytestmark = QUIETLY
 
-FIELDS = {
-    "id",
-    "task_id",
-    "model",
-    "prompt",
-    "payload",
-    "status",
-    "created_at",
-    "updated_at",
-    "finished_at",
-    "video",
-    "poster",
-    "usd_spent",
-    "credits_used",
-    "simulated",
-    "error",
-}
 ANN, BOB = "a" * 32, "b" * 32
 NOBODY = (None, "", 0, False, [], {})
 
@@ -104,7 +87,7 @@ def listed(served, visitor):
 
 def test_an_answer_holds_exactly_the_named_fields():
     told = generation_json(a_row(error=GenerationError("kind", "message", "prompt")))
-    assert set(told) == FIELDS
+    assert set(told) == API_FIELDS
     assert set(told["error"]) == {"kind", "message", "field"}
     assert ANN not in json.dumps(told)
 

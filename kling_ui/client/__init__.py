@@ -34,9 +34,17 @@ from kling_ui.client.pricing import (
     Variant,
     value_text,
 )
-from kling_ui.client.responses import Failure, LogEntry, TaskState
+from kling_ui.client.responses import (
+    GOING_STATUSES,
+    WAITING_STATUSES,
+    Failure,
+    LogEntry,
+    TaskState,
+)
 
 __all__ = [
+    "GOING_STATUSES",
+    "WAITING_STATUSES",
     "AccessDeniedError",
     "Client",
     "ClientError",

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from kling_ui.client.error_body import ErrorBody, looks_like_html, parse_json
 from kling_ui.client.responses import identifier
 
+INFERENCE_ID_HEADER = "x-inference-id"
 MAX_WAIT_SECONDS = 86_400.0
 """The longest wait that `parse_retry_after` returns: a day."""
 
@@ -70,7 +71,7 @@ class ApiResponse:
     @property
     def inference_id(self) -> str | None:
         """The id of the generation that the answer is about, where a header tells it."""
-        return self._header_id("x-inference-id")
+        return self._header_id(INFERENCE_ID_HEADER)
 
     def _header_id(self, name: str) -> str | None:
         return identifier(self.headers.get(name), self.secret)
@@ -89,6 +90,8 @@ def _read(content: bytes) -> tuple[Kind, Any, Any]:
         return "html", None, None
     try:
         body = parse_json(content)
+    except UnicodeDecodeError:
+        return _read(text.encode())  # a byte that is no UTF-8 hides nothing else
     except ValueError:
         return "text", None, text
     return "json", body, body

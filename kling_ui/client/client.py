@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, Self, TypeVar
 import httpx
 
 from kling_ui.client.addresses import is_loopback_host
-from kling_ui.client.api_response import ApiResponse
+from kling_ui.client.api_response import INFERENCE_ID_HEADER, ApiResponse
 from kling_ui.client.download import Downloader, no_cookies
 from kling_ui.client.error_mapping import lost_get, lost_post, no_news, refused_post
 from kling_ui.client.errors import NotSentError, UnavailableError
@@ -303,12 +303,19 @@ class Client:
         raise failure  # here for the reason given in `create`
 
     async def _exchange(self, request: httpx.Request, within_seconds: float) -> ApiResponse:
-        async with asyncio.timeout(within_seconds):
-            response = await self._api.send(request, stream=True)
-            try:
-                content = await _read(response)
-            finally:
-                await response.aclose()
+        response, content = None, b""
+        try:
+            async with asyncio.timeout(within_seconds):
+                response = await self._api.send(request, stream=True)
+                try:
+                    content = await _read(response)
+                finally:
+                    await response.aclose()
+        except (httpx.HTTPError, TimeoutError):
+            # An answer that breaks off may have named the new task in its headers.
+            names_task = response is not None and INFERENCE_ID_HEADER in response.headers
+            if response is None or request.method != "POST" or not names_task:
+                raise
         return ApiResponse.from_http(
             response.status_code, response.headers, content, secret=self._secret
         )

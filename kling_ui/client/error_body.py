@@ -58,7 +58,13 @@ _HTML = re.compile(r"<!doctype|<html|<head|<body|</\w+>", re.IGNORECASE)
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 # The name of an exception class, or the address of a page about the kind of problem.
 _NO_CODE = re.compile(r"\w*(?:Exception|HttpError)|\w+:\S*", re.ASCII)
-_PARALLEL_LIMIT = re.compile(r"parallel task|too many tasks|concurren", re.IGNORECASE)
+_PARALLEL_LIMIT = re.compile(
+    r"""parallel\ task | too\ many\ tasks
+      | concurren[^.]{0,30}\b(?:limit|exceed|reach|(?:task|request|generation|job)s?\b)
+      | \b(?:too\ many|limit|max|exceed)[^.]{0,30}concurren
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
 _BALANCE = re.compile(
     # An underscore counts as the end of a word: `err_insufficent_credits` is spelled so.
     r"(?<![a-z])(?:credits?|funds?|balance|top[ -]?up)(?![a-z])",

@@ -74,9 +74,11 @@ def refused_post(answer: ApiResponse, now: datetime) -> ClientError:
     """Return what an answer to a POST means that brought no task id.
 
     Only a 4xx and a redirect are refusals. A 5xx, whoever signs it, may stand before a task
-    that was made.
+    that was made, and so may a 408 or 499 of the provider itself: it waited for Kling in vain.
+    A gateway's 408 means that the request did not arrive whole.
     """
-    if 300 <= answer.status_code <= 499:  # noqa: PLR2004  HTTP's classes
+    has_waited = answer.status_code in (408, 499) and answer.kind == "json"
+    if 300 <= answer.status_code <= 499 and not has_waited:  # noqa: PLR2004  HTTP's classes
         kind, message = _refusal(answer)
         return _error(kind, message, answer, now)
     return _error(UnknownOutcomeError, _no_task(answer), answer, now)
@@ -96,7 +98,7 @@ def _refusal(answer: ApiResponse) -> tuple[type[RefusedError], str]:
     is_model = code == 404 and said.is_about_model  # noqa: PLR2004
     table: tuple[tuple[bool, type[RefusedError], Callable[[ApiResponse], str]], ...] = (
         (code < 400, RefusedError, _redirected),  # noqa: PLR2004
-        (said.is_parallel_limit, ConcurrencyLimitError, _busy),
+        (said.is_parallel_limit and not said.is_about_key_scope, ConcurrencyLimitError, _busy),
         (code == 429, RateLimitError, _busy),  # noqa: PLR2004
         (code == 401 or (code == 403 and is_json), UnauthorizedError, _turned_away),  # noqa: PLR2004
         (code == 403, RefusedError, _turned_away),  # noqa: PLR2004

@@ -49,6 +49,11 @@ FAILURE_STATUSES = frozenset(
 )
 """Status words that mean the task has ended without a video. Unknown words mean "still going"."""
 
+WAITING_STATUSES = frozenset({"pending", "queued", "submitted", "waiting"})
+GOING_STATUSES = WAITING_STATUSES | {"active", "dreaming", "generating", "processing"}
+"""Status words that are known to mean "still going"; the first ones, that it has not begun."""
+
+_TASK_STATUSES = SUCCESS_STATUSES | FAILURE_STATUSES | GOING_STATUSES
 _SPELLINGS = {word.replace("_", ""): word for word in SUCCESS_STATUSES | FAILURE_STATUSES}
 """The words that end a task, by their letters alone: `timedOut` and `TIMED-OUT` are `timed_out`."""
 
@@ -57,6 +62,7 @@ NO_REASON = "The provider gave no reason."
 _MAX_ID = 1024
 _MAX_URL = 16_384
 _MAX_WHOLE = 2**53
+_MAX_NUMERIC_ID = 10**40
 _MAX_DEPTH = 4
 _MAX_ITEMS = 20
 _VIDEO_KEYS = ("video", "videos")
@@ -77,6 +83,7 @@ _ADDRESS_KEYS = (
 _WRAPPERS = ("data", "result", "response")
 _ENVELOPE_FIELDS = frozenset({"title", "instance", "path", "timestamp"})
 _FIRST_ERROR_CODE = 400
+_STILL_TYPE = re.compile(r"(?:image|audio)(?:/.*)?", re.IGNORECASE)
 _STILL_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".json", ".mp3", ".wav", ".m4a")
 
 
@@ -125,12 +132,12 @@ class TaskState:
         usage = _object(_object(body.get("meta")).get("usage"))
         status = _word(_status(body), secret)
         video = _video(body, keys=_ADDRESS_KEYS if status in SUCCESS_STATUSES else _VIDEO_KEYS)
-        credits_used = amount(usage.get("credits_used", usage.get("tokens_used")))
-        usd_spent = amount(usage.get("usd_spent"))
-        if credits_used is None:
-            credits_used = amount(heads.get("x-aimlapi-credits-used"))
-        if usd_spent is None:
-            usd_spent = amount(heads.get("x-aimlapi-usd-spent"))
+        credits_used = _first_amount(
+            usage.get("credits_used"),
+            usage.get("tokens_used"),
+            heads.get("x-aimlapi-credits-used"),
+        )
+        usd_spent = _first_amount(usage.get("usd_spent"), heads.get("x-aimlapi-usd-spent"))
         said = _said(body, secret)
         is_failed = status in FAILURE_STATUSES and not video
         return cls(
@@ -191,13 +198,17 @@ class LogPage:
     def from_json(cls, body: Any, *, limit: int) -> Self | None:
         """Read a page of at most `limit` rows; None if there is no list of rows in `body`.
 
-        The documentation names the fields of a row but not the list that holds them, so the
-        first list found is taken.
+        They stand in `data` today. Where that is no list, the first other list with rows is
+        taken, else an empty one.
         """
-        lists = [body] if isinstance(body, list) else list(_object(body).values())
-        rows = next((value for value in lists if isinstance(value, list)), None)
-        if rows is None:
+        found = _object(body)
+        lists = [body, found.get("data"), *found.values()]
+        lists = [value for value in lists if isinstance(value, list)]
+        if not lists:
             return None
+        rows: list[Any] = next(
+            (rows for rows in lists if any(isinstance(row, dict) for row in rows)), []
+        )
         said = _object(_object(body).get("pagination")).get("has_more")
         has_more = said if isinstance(said, bool) else len(rows) >= limit
         return cls(
@@ -239,7 +250,7 @@ def identifier(value: Any, secret: str = "") -> str | None:
 
     A text that repeats `secret` is none: it would carry the key into the ledger and the page.
     """
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MAX_WHOLE:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MAX_NUMERIC_ID:
         return str(value)
     if not isinstance(value, str):
         return None
@@ -257,6 +268,10 @@ def amount(value: Any) -> float | None:
     except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) and 0 <= number < _MAX_WHOLE else None
+
+
+def _first_amount(*values: Any) -> float | None:
+    return next((found for found in map(amount, values) if found is not None), None)
 
 
 def web_address(value: Any) -> str | None:
@@ -278,7 +293,8 @@ def _task(body: Any) -> dict[str, Any]:
         key = next((key for key in _WRAPPERS if _single(found.get(key))), None)
         if key is None or not _is_wrapper(found, _single(found[key])):
             break
-        found = {**found, key: None, **_single(found[key])}
+        told = {name: value for name, value in _single(found[key]).items() if value is not None}
+        found = {**found, key: None, **told}
     return found
 
 
@@ -292,13 +308,18 @@ def _single(value: Any) -> dict[str, Any]:
 
 def _is_wrapper(outer: dict[str, Any], inner: dict[str, Any]) -> bool:
     """Tell whether the task is in the inner object and not in the outer one itself."""
+    if not isinstance(_status(outer), str):
+        return True
     # The status beside an inner object is that of the call, if there is one inside.
-    is_call = not {"id", "generation_id"} & outer.keys() and isinstance(_status(inner), str)
-    return is_call or not isinstance(_status(outer), str)
+    if not {"id", "generation_id"} & outer.keys():
+        return isinstance(_status(inner), str)
+    return _word(_status(outer)) not in FAILURE_STATUSES and _word(_status(inner)) in _TASK_STATUSES
 
 
 def _status(body: dict[str, Any]) -> Any:
-    return body.get("status") or body.get("state")
+    """Return the status word; a number in its place is HTTP's."""
+    said = [body.get("status"), body.get("state")]
+    return next((word for word in said if word and isinstance(word, str)), said[0] or said[1])
 
 
 def _video(body: dict[str, Any], *, keys: tuple[str, ...]) -> dict[str, Any]:
@@ -323,7 +344,7 @@ def _addresses(value: Any, keys: tuple[str, ...], depth: int) -> Iterator[dict[s
 def _is_still(video: dict[str, Any]) -> bool:
     """Tell whether an address is that of a picture or a sound, by its type or its ending."""
     kind = video.get("content_type") or video.get("type")
-    if isinstance(kind, str) and kind.lower().startswith(("image", "audio")):
+    if isinstance(kind, str) and _STILL_TYPE.fullmatch(kind.strip()):
         return True
     try:
         path = urlsplit(str(video["url"])).path

@@ -43,6 +43,16 @@ def not_recorded(reason: str) -> GenerationError:
     )
 
 
+def perhaps_recorded(reason: str) -> GenerationError:
+    """Say that a request was not sent, but may have been written down and be sent later."""
+    return GenerationError(
+        ErrorKind.LEDGER,
+        f"{reason} The request was not sent. {_NOTHING_SPENT} Free the data folder (disk full, "
+        "read-only or locked?), start the app again and look into History before you press "
+        "Generate again: if it was written down after all, it is sent within the hour.",
+    )
+
+
 def not_sent_yet(reason: str) -> GenerationError:
     """Say that a request waits until it can be written down."""
     return GenerationError(

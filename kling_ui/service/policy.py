@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 
 from kling_ui.client import (
+    WAITING_STATUSES,
     ClientError,
     ConcurrencyLimitError,
     NotSentError,
@@ -41,9 +42,6 @@ MISSING_FOR_SECONDS = 600.0
 _HOUR, _DAY = 3600.0, 86_400.0
 _KEPT_SECONDS = 30 * _DAY
 _PATIENCE_SECONDS = 30.0
-_WAITING_WORDS = frozenset({"queued", "waiting", "pending", "submitted"})
-KNOWN_WORDS = _WAITING_WORDS | {"generating", "active", "processing", "dreaming", ""}
-"""What the provider is known to say of a task that is still going."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +98,7 @@ def may_send(age_seconds: float, *, is_confirmed: bool) -> bool:
 
 def status_while_going(state: TaskState, before: Status) -> Status:
     """Name the status of a task that is still going; it never falls back to the queue."""
-    if state.status in _WAITING_WORDS and before is not Status.GENERATING:
+    if state.status in WAITING_STATUSES and before is not Status.GENERATING:
         return Status.QUEUED
     return Status.GENERATING
 

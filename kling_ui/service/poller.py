@@ -4,7 +4,13 @@ import logging
 import re
 from typing import Any
 
-from kling_ui.client import AccessDeniedError, ClientError, TaskNotFoundError, TaskState
+from kling_ui.client import (
+    GOING_STATUSES,
+    AccessDeniedError,
+    ClientError,
+    TaskNotFoundError,
+    TaskState,
+)
 from kling_ui.ledger import ErrorKind, Generation, GenerationError, Status
 from kling_ui.service import messages, policy
 from kling_ui.service.context import OTHER_ROUTE, Denials, RunContext, Silence
@@ -180,8 +186,8 @@ class Poller:
     def _notice_word(self, word: str) -> None:
         """Log a status word that is new to us, once: it is read as "still going"."""
         is_plain = _PLAIN_WORD.fullmatch(word) is not None  # anything else might echo a secret
-        is_known = word in policy.KNOWN_WORDS or word in self._new_words
-        if is_known or not is_plain or len(self._new_words) == _MOST_NEW_WORDS:
+        is_known = word in GOING_STATUSES or word in self._new_words
+        if not word or is_known or not is_plain or len(self._new_words) == _MOST_NEW_WORDS:
             return
         self._new_words.add(word)
         _log.warning("the provider says a status that is new to us: %s", word)

@@ -46,7 +46,8 @@ class Run:
 
     `is_cancelled`: a person does not want what waits to be sent. `is_confirmed`: a person wants
     it although it waited for long. `is_resting`: nothing new is to be expected for a while.
-    `posts` counts what this process has sent, `remarks` what the provider remarked and was logged.
+    `posts` counts how often the request was sent, all times before a restart as one; `remarks`
+    holds what the provider remarked and was logged.
     """
 
     snapshot: Generation

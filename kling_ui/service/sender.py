@@ -60,6 +60,8 @@ class Sender:
 
         A row that is no longer `waiting` (withdrawn elsewhere meanwhile) is not sent.
         """
+        if run.posts == 0 and run.snapshot.sent_at is not None:
+            run.posts = 1  # by an earlier run of the app
         sent_at = self._context.ledger.stamp()
         written = await self._context.commit(
             run,

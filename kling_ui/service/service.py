@@ -379,14 +379,32 @@ class Service:
             await asyncio.to_thread(self._ledger.insert, generation)
         except LedgerError as exc:
             _log.error("generation %s not recorded, so not sent: %s", generation.id, exc)
-            return dataclasses.replace(
-                generation, status=Status.REJECTED, error=messages.not_recorded(str(exc))
-            )
+            return await self._withdraw_unsure(generation, str(exc))
         else:
             self._start(generation)
         finally:
             self._beginning.discard(generation.id)
         return generation
+
+    async def _withdraw_unsure(self, generation: Generation, reason: str) -> Generation:
+        """Close a row whose COMMIT failed: a database may have made it, and a start would send it.
+
+        Where that can't be made sure either, the answer says so.
+        """
+        error = messages.not_recorded(reason)
+        try:
+            await asyncio.to_thread(
+                self._ledger.update,
+                generation.id,
+                only_from=(Status.WAITING,),
+                status=Status.REJECTED,
+                error=error,
+            )
+        except KeyError:
+            pass  # there is no such row
+        except LedgerError:
+            error = messages.perhaps_recorded(reason)
+        return dataclasses.replace(generation, status=Status.REJECTED, error=error)
 
     def _start(self, generation: Generation) -> Run:
         run = self._runs.add(generation)

@@ -74,6 +74,7 @@ KINDS: Mapping[str, frozenset[str]] = {
 
 _MOST_REQUESTS, _MOST_BYTES, _LARGE_BODY = 10_000, 2**27, 2**17
 """Beyond these the older half of the recorded requests is dropped: an app may run for months."""
+_ID_HEADER = "x-inference-id"
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _GATEWAY_PAGE = """<html>
 <head><title>{title}</title></head>
@@ -89,8 +90,8 @@ class Fault:
     `kind` is one of `KINDS`. `path` confines it to requests for that path, so that one of two
     routes can fail. `after` lets a refused, hanging or gateway's request be carried out first:
     the task exists and is charged. `keeps_inference_id` leaves `x-inference-id` on an answer
-    whose body has lost the id. `error` is any JSON. `shape` is a path as in `data.videos[].url`,
-    where `[]` is a list of one.
+    whose body has lost the id or is cut. `error` is any JSON. `shape` is a path as in
+    `data.videos[].url`, where `[]` is a list of one.
     """
 
     on: Stage
@@ -250,7 +251,7 @@ class Cut(Response):
 
     def __init__(self, whole: Response) -> None:
         super().__init__(status_code=whole.status_code)
-        self.raw_headers = whole.raw_headers
+        self.raw_headers = [pair for pair in whole.raw_headers if pair[0] != _ID_HEADER.encode()]
         self.half = bytes(whole.body)[: len(whole.body) // 2]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -338,8 +339,8 @@ async def _answer(request: Request, endpoint: Endpoint, fault: Fault | None) -> 
         raise RefusedError.planned(fault, request)
     whole = await endpoint(request) if fault.is_carried_out else Response()
     spoiled = _spoiled(whole, fault, request)
-    if fault.keeps_inference_id and "x-inference-id" in whole.headers:
-        spoiled.headers["x-inference-id"] = whole.headers["x-inference-id"]
+    if fault.keeps_inference_id and _ID_HEADER in whole.headers:
+        spoiled.headers[_ID_HEADER] = whole.headers[_ID_HEADER]
     return spoiled
 
 

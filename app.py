@@ -9,8 +9,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from typing import Any
 from kling_ui import startup
 from kling_ui.client import Client, Network
 from kling_ui.ledger import LIVE, SIMULATOR, Ledger, LedgerError
-from kling_ui.service import PollSettings, Service
+from kling_ui.service import Connector, PollSettings, Service
 from kling_ui.service.folders import make_private_folder, purge_uploads
-from kling_ui.settings import SPACE_DAY_USD, Settings, SettingsError
+from kling_ui.settings import SPACE_DAY_USD, Settings, SettingsError, check_encrypted
 
 HOME = Path(__file__).resolve().parent
 LONGEST_RESUME_SECONDS = 2.0
@@ -39,7 +39,8 @@ def main() -> None:
     try:
         settings = Settings.read(os.environ, home=HOME)
         os.environ.update(settings.for_libraries)
-        client = None if settings.is_simulated else live_client(settings)
+        connect = live_clients(settings)
+        client = None if settings.api_key is None else first_client(connect, settings.api_key)
         startup.make_data_folder(settings.data_dir)
         ledger = Ledger(settings.database_url or settings.data_dir / startup.LEDGER)
         startup.warn_of_buckets(ledger.path)
@@ -50,15 +51,39 @@ def main() -> None:
         sys.exit(f"Kling UI can't start: {exc}")
     startup.prepare_environment(os.environ, settings)
     enter_uploads_folder(settings)
-    serve(replace(settings, server_port=port), ledger, client)
+    serve(replace(settings, server_port=port), ledger, client, connect)
     del locks  # held until here, and released by the system when the process dies
 
 
-def live_client(settings: Settings) -> Client:
-    """Return the client of the API; raise StartError where no request could be made."""
+def live_clients(settings: Settings) -> Callable[[str], Client]:
+    """Return what makes a client of the API from a key, and raises ValueError in words.
+
+    The way out is read now: what Gradio must not see is soon taken out of the environment.
+    """
     try:
         network = Network.from_environment(certificate_folders=os.environ.get("SSL_CERT_DIR"))
-        return Client(base_url=settings.base_url, api_key=settings.api_key or "", network=network)
+    except ValueError as exc:
+        trouble = exc  # of no interest to those who stay with the simulator
+
+        def refuse(_key: str) -> Client:
+            raise ValueError(str(trouble))
+
+        return refuse
+
+    def connect(key: str) -> Client:
+        if not settings.allow_http:
+            check_encrypted(settings.base_url)
+        if not key:
+            raise ValueError("Enter a key.")
+        return Client(base_url=settings.base_url, api_key=key, network=network)
+
+    return connect
+
+
+def first_client(connect: Callable[[str], Client], key: str) -> Client:
+    """Return the client of the key that was set; raise StartError where none can be made."""
+    try:
+        return connect(key)
     except ValueError as exc:
         raise startup.StartError(str(exc)) from exc
 
@@ -92,22 +117,34 @@ def set_logging_up() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def serve(settings: Settings, ledger: Ledger, live: Client | None) -> None:
+def serve(
+    settings: Settings, ledger: Ledger, live: Client | None, connect: Callable[[str], Client]
+) -> None:
     """Compose the parts and serve the page until interrupted; without `live` all is simulated."""
-    if live is not None:
-        if settings.keeps_visitors_apart and not settings.password:
-            warn_of_visitors(settings)
-        launch(service_of(settings, ledger, live), settings)
-        return
-    # Only now: with a key nothing of it is needed, and it takes long to import.
-    from kling_ui.simulator import Simulator  # noqa: PLC0415
+    with ExitStack() as running:
 
-    folder = settings.data_dir / "simulator"
-    with Simulator(folder=folder, seconds=settings.simulator_seconds) as simulator:
-        _log.info("No API key is set: the simulator answers at %s", simulator.base_url)
-        network = Network.loopback_only()  # whatever the environment says
-        client = Client(base_url=simulator.base_url, api_key=SIMULATOR, network=network)
-        launch(service_of(settings, ledger, client), settings)
+        def simulate() -> Client:
+            # Only now: with a key nothing of it is needed, and it takes long to import.
+            from kling_ui.simulator import Simulator  # noqa: PLC0415
+
+            folder = settings.data_dir / "simulator"
+            simulator = Simulator(folder=folder, seconds=settings.simulator_seconds)
+            running.enter_context(simulator)
+            _log.info("The simulator answers at %s", simulator.base_url)
+            network = Network.loopback_only()  # whatever the environment says
+            return Client(base_url=simulator.base_url, api_key=SIMULATOR, network=network)
+
+        if live is None:
+            _log.info("No API key is set, so requests go to the simulator")
+        elif settings.keeps_visitors_apart and not settings.password:
+            warn_of_visitors(settings)
+        connector = Connector(
+            live=connect, simulator=simulate, simulator_seconds=settings.simulator_seconds
+        )
+        # Where others come too, nobody but the owner decides whose money is spent.
+        is_own_host = not (settings.keeps_visitors_apart or settings.share)
+        client = live or simulate()
+        launch(service_of(settings, ledger, client, connector if is_own_host else None), settings)
 
 
 def warn_of_visitors(settings: Settings) -> None:
@@ -120,8 +157,10 @@ def warn_of_visitors(settings: Settings) -> None:
         )
 
 
-def service_of(settings: Settings, ledger: Ledger, client: Client) -> Service:
-    """Return the service that asks the provider, or its simulator, through `client`."""
+def service_of(
+    settings: Settings, ledger: Ledger, client: Client, connector: Connector | None
+) -> Service:
+    """Return the service that asks the provider, or its simulator, through `client` at first."""
     return Service(
         client=client,
         ledger=ledger,
@@ -133,6 +172,7 @@ def service_of(settings: Settings, ledger: Ledger, client: Client) -> Service:
             poll_seconds=settings.poll_seconds,
             simulator_seconds=settings.simulator_seconds if settings.is_simulated else None,
         ),
+        connector=connector,
     )
 
 

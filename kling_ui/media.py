@@ -1,17 +1,21 @@
 """What we do with media files: open them safely, see whether a video is whole, take its poster.
 
-PyAV only. Whatever decodes, here or elsewhere, holds `decoding` meanwhile.
+Also writes into a video how it was made, and reads that. PyAV only. Whatever decodes, here or
+elsewhere, holds `decoding` meanwhile.
 """
 
+import hashlib
+import json
+import math
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
-from typing import BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import av
 from av.container import InputContainer
@@ -150,6 +154,43 @@ def save_poster(video: Path, poster: Path, *, max_side: int = 640) -> None:
     image.save(poster, "JPEG", quality=82)
 
 
+def save_frame(video: Path, frame: Path, *, at: float | Literal["first", "last"]) -> None:
+    """Write the picture that `video` shows at `at` seconds to `frame`, in full size.
+
+    The ending of `frame` decides the format. Past the end it is the last picture. Raises
+    BrokenVideoError where nothing can be decoded.
+    """
+    try:
+        with open_media(video) as container:
+            stream = film(container)
+            moment = {"first": 0.0, "last": math.inf}[at] if isinstance(at, str) else at
+            shown = _shown_at(container, stream, moment)
+            if shown is None:
+                raise BrokenVideoError("none can be decoded")
+            image = shown.to_image()  # type: ignore[no-untyped-call]
+    except (av.FFmpegError, OSError, ValueError, IndexError) as exc:
+        raise BrokenVideoError(f"The video has no picture to show ({_reason(exc)}).") from exc
+    image.save(frame)
+
+
+def _shown_at(
+    container: InputContainer, stream: VideoStream | None, seconds: float
+) -> av.VideoFrame | None:
+    """Return the last picture that begins at or before `seconds`, else the first there is."""
+    if stream is None or stream.time_base is None:
+        return None
+    if not math.isinf(seconds):
+        container.seek(int(max(0.0, seconds) / stream.time_base), stream=stream)
+    shown = None
+    for frame in _frames(container, stream):
+        # Times of a container count from its own start, those of players from 0.
+        since_start = (frame.pts or 0) - (stream.start_time or 0)
+        if shown is not None and since_start * stream.time_base > seconds:
+            break
+        shown = frame
+    return shown
+
+
 def duration_seconds(container: InputContainer) -> float:
     """Return how long the film of a container lasts, as its packets say; 0 where there is none.
 
@@ -250,3 +291,82 @@ def _reason(exc: Exception) -> str:
         return "it is not MP4"
     said = getattr(exc, "strerror", None) or str(exc)
     return said.split(":")[0].strip()[:80] or type(exc).__name__
+
+
+MAX_RECIPE_BYTES = 64 * 1024
+_RECIPE_TAG = "kling_ui_recipe"
+_BRAND_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands"})
+"""What the demuxer shows as metadata and the muxer writes by itself."""
+
+
+def write_recipe(video: Path, out: Path, recipe: Mapping[str, Any]) -> None:
+    """Write `video` to `out` with `recipe`, which is JSON, in its metadata.
+
+    Every packet is copied, none is encoded anew, and the index stands first, so that the video
+    plays while it loads. Raises BrokenVideoError where the copy would not be the same video,
+    ValueError for a recipe of more than MAX_RECIPE_BYTES.
+    """
+    text = json.dumps(recipe, ensure_ascii=False, allow_nan=False)
+    if len(text.encode()) > MAX_RECIPE_BYTES:
+        raise ValueError("The recipe is too long to be written into a video.")
+    try:
+        with open_media(video) as source:
+            _remux(source, out, {_RECIPE_TAG: text})
+        verify(out)
+        is_same = _packets(video) == _packets(out)
+    except (av.FFmpegError, OSError, ValueError, IndexError) as exc:
+        raise BrokenVideoError(f"The video can't be copied as it is ({_reason(exc)}).") from exc
+    if not is_same:
+        raise BrokenVideoError("The video can't be copied as it is (packets would change).")
+
+
+def read_recipe(path: Path) -> dict[str, Any] | None:
+    """Return what `write_recipe` wrote, from the file or its beginning; None where there is none.
+
+    Anybody may have written it: nothing but its size and that it is a JSON object is checked.
+    """
+    try:
+        with open_media(path) as container:
+            text = container.metadata.get(_RECIPE_TAG, "")
+        if len(text.encode()) > MAX_RECIPE_BYTES:
+            return None
+        recipe = json.loads(text, parse_constant=_refuse_constant)
+    except (av.FFmpegError, OSError, ValueError, IndexError, RecursionError):
+        return None
+    return recipe if isinstance(recipe, dict) else None
+
+
+def _remux(source: InputContainer, out: Path, tags: Mapping[str, str]) -> None:
+    """Copy every stream of `source` to an MP4 with its metadata and `tags`."""
+    # By name: to put the index first, FFmpeg opens the file a second time.
+    options = {"movflags": "+faststart+use_metadata_tags"}
+    with av.open(str(out), "w", format="mp4", options=options) as target:
+        kept = {name: text for name, text in source.metadata.items() if name not in _BRAND_TAGS}
+        target.metadata.update({**kept, **tags})
+        copies = {}
+        for stream in source.streams:
+            copies[stream.index] = target.add_stream_from_template(stream)
+            copies[stream.index].metadata.update(stream.metadata)
+        for packet in source.demux():
+            if packet.dts is None:  # marks a stream's end
+                continue
+            packet.stream = copies[packet.stream.index]
+            target.mux(packet)
+
+
+def _packets(path: Path) -> str:
+    """Return a hash of every packet of a video: its stream, its time and its bytes."""
+    found = hashlib.sha256()
+    with open_media(path, raw=True) as container:
+        for packet in container.demux():
+            if packet.dts is None:
+                continue
+            base = packet.time_base or 0
+            times = (packet.dts * base, (packet.pts or 0) * base, bool(packet.is_keyframe))
+            found.update(repr((packet.stream_index, *map(str, times), packet.size)).encode())
+            found.update(packet)
+    return found.hexdigest()
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")

@@ -95,7 +95,7 @@ class Settings:
         allow_http = _switch("KLING_UI_ALLOW_HTTP", text("KLING_UI_ALLOW_HTTP"))
         base_url = _checked_base_url(text("AIML_API_BASE_URL") or LIVE_BASE_URL)
         if api_key and not allow_http:
-            _check_encrypted(base_url)
+            check_encrypted(base_url)
         for name in _GRADIO_NUMBERS:
             _check_number(name, text(name))
         is_space = text("SPACE_ID") is not None
@@ -200,7 +200,8 @@ def _checked_base_url(url: str) -> str:
     raise SettingsError(f"AIML_API_BASE_URL must be an http(s) address, not {url!r}.")
 
 
-def _check_encrypted(base_url: str) -> None:
+def check_encrypted(base_url: str) -> None:
+    """Raise SettingsError where a key would travel to `base_url` for everybody to read."""
     parts = urlsplit(base_url)
     if parts.scheme == "https" or _is_loopback(parts.hostname or ""):
         return

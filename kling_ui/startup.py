@@ -24,7 +24,8 @@ UPLOADS = "uploads"
 """Gradio's folder for files, relative to the working folder: answers then tell no path here."""
 
 _OURS = frozenset(
-    {LOCK, "videos", "inputs", "incoming", "gradio", "simulator"}
+    {LOCK, "videos", "inputs", "incoming", "gradio", "simulator", "preferences.json"}
+    | {"models-simulator.json", "models-aimlapi.json"}
     | {LEDGER + suffix for suffix in ("", "-wal", "-shm", "-journal", ".lock")}
 )
 _LOCAL_FUSE = ("fuse.fuse-overlayfs", "fuse.mergerfs", "fuse.bindfs", "fuse.gocryptfs")

@@ -49,6 +49,7 @@ API_FIELDS = {
     "credits_used",
     "usd_spent",
     "simulated",
+    "starred",
     "error",
 }
 """All that the API tells of a generation: neither the owner nor anything else of the row."""

@@ -25,7 +25,11 @@ from kling_ui.ui import MAX_THREADS, build, media_routes
 # Gradio's statistics use what pandas 3 deprecates.
 QUIETLY = pytest.mark.filterwarnings("ignore::DeprecationWarning:gradio.queueing")
 VISITOR = "x-visitor"
-OWNER_OF = ("kling_ui.ui.page.owner_of", "kling_ui.ui.public_api.owner_of")
+OWNER_OF = (
+    "kling_ui.ui.visit.owner_of",
+    "kling_ui.ui.public_api.owner_of",
+    "kling_ui.ui.history.history_events.owner_of",
+)
 
 
 def visitor_of(request):

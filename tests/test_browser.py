@@ -202,9 +202,9 @@ def test_a_prompt_becomes_a_video_that_plays_and_downloads(page: Page):
     status_is(page, "completed")
     is_playing(page)
     with page.expect_download() as download:
-        page.get_by_role("link", name="Download video").click()
+        page.get_by_role("link", name="Download").click()
     name = download.value.suggested_filename
-    assert name.startswith("kling-1-6-standard-a-paper-boat")
+    assert name.startswith("kling-3-standard-a-paper-boat")
     assert name.endswith(".mp4")
     assert Path(download.value.path()).stat().st_size > 1000
 
@@ -218,7 +218,7 @@ def test_a_reload_in_the_middle_shows_the_same_generation_to_its_end(page: Page,
     write(page, f"{PROMPT}, reloaded")
     press(page)
     status_is(page, "generating")
-    expect(page).to_have_url(re.compile(r"generation=[0-9a-f]{32}"))
+    expect(page).to_have_url(re.compile(r"v=[0-9a-f]{32}&edit"))
     page.reload()
     status_is(page, "completed")
     is_playing(page)
@@ -242,11 +242,11 @@ def test_stop_ends_the_watching_and_not_the_generation(page: Page):
     write(page, f"{PROMPT}, unwatched")
     press(page)
     page.locator("#stop").click()
-    expect(page.locator("#status")).to_contain_text("You stopped watching")
-    expect(page.locator("#status")).to_contain_text("goes on in the background")
+    expect(page.locator("#status")).to_contain_text("Running in the background")
+    expect(page.locator("#status")).to_contain_text("Nothing is lost")
     time.sleep(0.6)
-    expect(page.locator("#status")).to_contain_text("You stopped watching")
-    page.locator("#again").click()
+    expect(page.locator("#stop")).to_have_text("Show progress")
+    page.locator("#stop").click()
     status_is(page, "completed")
     is_playing(page)
 
@@ -259,7 +259,7 @@ def test_a_second_generation_takes_the_stage_while_the_first_goes_on(page: Page)
     time.sleep(1.3)
     press(page)
     name = re.compile("second-of-two")
-    expect(page.locator(".k-button")).to_have_attribute("download", name, timeout=SOON)
+    expect(page.locator(".k-primary")).to_have_attribute("download", name, timeout=SOON)
     is_playing(page)
     page.get_by_role("tab", name="History").click()
     expect(page.locator("#history")).to_contain_text("First of two")
@@ -303,11 +303,11 @@ def test_a_failed_generation_is_a_card_that_says_what_happened_and_what_it_cost(
     expect(page.locator("#screen")).to_contain_text("No video this time")
 
 
-def test_a_blank_prompt_is_refused_at_its_field_and_nothing_is_sent(page: Page, app: App):
+def test_a_blank_prompt_is_asked_for_at_its_field_and_nothing_is_sent(page: Page, app: App):
     before = app.posts()
     write(page, "   ")
     press(page)
-    expect(page.locator("#prompt")).to_contain_text("Prompt is required")
+    expect(page.locator("#prompt")).to_contain_text("Say what should happen.")
     assert app.posts() == before
     time.sleep(1.3)
     write(page, f"{PROMPT}, mended")

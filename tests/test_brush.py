@@ -14,11 +14,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from kling_ui.catalog import PictureLimits
+from kling_ui.catalog import Inputs, PictureLimits, keep
 from kling_ui.ui.create import brush
 from kling_ui.ui.create.brush import Painting, motion_brush, read, with_picture
-from kling_ui.ui.create.fields.composite import painting_to_send
-from kling_ui.ui.create.fields.media import taken_picture
+from kling_ui.ui.create.fields.painting import painting_to_send
 from kling_ui.ui.theme import theme
 
 FLAGS = [
@@ -138,9 +137,10 @@ def test_what_is_read_for_sending_fits_the_picture_that_is_sent(tmp_path):
             "static_mask": mask,
         }
     )
-    painting = painting_to_send((raw, str(path)))
+    kept = keep(path, "image", PictureLimits(), Inputs(tmp_path / "inputs"))
+    painting = painting_to_send((raw, str(path)), lambda _: kept)
     (sent,) = painting.dynamic_masks
-    size = mask_of(taken_picture(str(path), PictureLimits())).size
+    size = kept.size
     assert size != (5000, 3500)
     assert sent["trajectories"][1]["x"] == pytest.approx(0.9 * size[0], abs=2)
     assert sent["trajectories"][1]["y"] == pytest.approx(0.9 * size[1], abs=2)

@@ -29,8 +29,8 @@ from PIL import Image
 from kling_ui.ledger import SIMULATOR, Generation, GenerationError
 from kling_ui.service import Status
 from kling_ui.simulator import Fault
-from kling_ui.ui.history import gallery
-from kling_ui.ui.result import stage
+from kling_ui.ui.history import tiles
+from kling_ui.ui.result import panel, screen, strip
 
 DEEP = 100_000
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'><svg/onload=alert(1)>"
@@ -337,8 +337,25 @@ async def test_what_is_no_whole_film_is_never_called_completed(service, simulato
 # -- what is shown
 
 KNOWN_TAGS = {
-    *("a", "b", "br", "button", "code", "details", "div", "header", "i", "img", "li", "ol", "p"),
+    *(
+        "a",
+        "article",
+        "b",
+        "br",
+        "button",
+        "code",
+        "details",
+        "div",
+        "header",
+        "i",
+        "img",
+        "li",
+        "ol",
+        "p",
+    ),
+    *("path", "svg"),
     *("q", "section", "small", "span", "strong", "summary", "time", "ul"),
+    *("audio", "video"),
 }
 
 
@@ -358,14 +375,23 @@ def tags_of(text):
 
 
 def assert_no_markup_got_in(generation):
-    card = stage.card(generation, typical_seconds=60, is_watched=True)
-    shown = card + stage.screen(generation) + gallery.gallery([generation])
+    view = panel.View(
+        typical_seconds=60,
+        again_usd=0.7,
+        is_watched=True,
+        is_elsewhere=False,
+        is_mine=True,
+        is_simulated=False,
+    )
+    strips = strip.strip([generation], total=1, typical_seconds=lambda _: 60)
+    shown = panel.panel(generation, view) + screen.screen(generation)
+    shown += tiles.tile(generation) + strips
     for tag, attributes in tags_of(shown):
         assert tag in KNOWN_TAGS, shown
         assert not any(name.startswith("on") for name in attributes), shown
         assert "alert" not in str(attributes.get("href", "")) + str(attributes.get("src", "")), tag
     pictures = [attributes for tag, attributes in tags_of(shown) if tag == "img"]
-    assert len(pictures) == (generation.video is not None)
+    assert len(pictures) == 2 * (generation.video is not None)
 
 
 @pytest.mark.parametrize("status", list(Status))

@@ -15,7 +15,8 @@ from harness import (
     submit,
 )
 
-from kling_ui.ledger import _MIGRATIONS, SIMULATOR, ErrorKind, Ledger, Status
+from kling_ui.ledger import SIMULATOR, ErrorKind, Ledger, Status
+from kling_ui.ledger.schema import MIGRATIONS
 from kling_ui.service import Runtime
 from kling_ui.simulator import Fault
 
@@ -200,7 +201,7 @@ def test_a_migration_that_is_broken_off_is_done_whole_the_next_time(path, open_l
     def break_off(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kling_ui.ledger._MIGRATIONS", (*_MIGRATIONS, break_off))
+    monkeypatch.setattr("kling_ui.ledger.schema.MIGRATIONS", (*MIGRATIONS, break_off))
     with pytest.raises(KeyboardInterrupt):
         open_ledger()
     monkeypatch.undo()

@@ -10,21 +10,16 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from html import unescape
 
+import gradio as gr
 import pytest
 from harness import API_FIELDS, MODEL, PROMPT, posts, submit
 from served_page import OWNER_OF, QUIETLY, serving, visitor_of
 
-from kling_ui.ledger import (
-    LIVE,
-    SIMULATOR,
-    ErrorKind,
-    Generation,
-    GenerationError,
-    Status,
-)
+from kling_ui.ledger import LIVE, SIMULATOR, Generation, GenerationError, Status
 from kling_ui.simulator import Fault
-from kling_ui.ui import page as page_module
 from kling_ui.ui.generation_json import generation_json
+from kling_ui.ui.result.stage import Stage
+from kling_ui.ui.visit import Visit
 from kling_ui.ui.watching import (
     ADDRESS_SHARE,
     MAX_THREADS,
@@ -79,7 +74,7 @@ def made(served, visitor=ANN, prompt=PROMPT):
 
 
 def listed(served, visitor):
-    return str(served.fire(served.events("_on_list")[0], [], visitor=visitor).values)
+    return str(served.fire(served.events("_on_list")[-1], [], visitor=visitor).values)
 
 
 # -- what is told
@@ -125,7 +120,7 @@ def test_a_visitor_lists_his_own_and_nobody_lists_nothing(served):
     assert one["id"] in listed(served, ANN)
     assert one["id"] not in listed(served, BOB)
     assert one["id"] not in listed(served, None)
-    assert "Nothing here yet" in listed(served, None)
+    assert "data-open" not in listed(served, None)
 
 
 async def test_nobody_has_no_generations_whatever_he_calls_himself(served):
@@ -134,7 +129,7 @@ async def test_nobody_has_no_generations_whatever_he_calls_himself(served):
     for name in NOBODY:
         assert await served.service.newest(name) == []
         assert not served.service.owns(a_row(owner=""), name)
-    assert "Nothing here yet" in listed(served, None)
+    assert "data-open" not in listed(served, None)
 
 
 @pytest.mark.parametrize("status", [status for status in Status if not status.is_final])
@@ -169,11 +164,10 @@ async def test_a_stranger_does_not_withdraw_what_waits_in_line(make_service, sim
 def test_the_pages_own_events_compare_owners_too(served):
     row = a_row(id="f" * 32, status=Status.UNKNOWN, task_id=None)
     served.ledger.insert(row)
-    [event] = served.events("_on_forget")
+    [event] = served.events("_on_hide")
     for visitor, status in ((BOB, "unknown"), (None, "unknown"), (ANN, "abandoned")):
-        session = f"forgets{visitor}"
-        put_on_stage(served, session, row.id)
-        served.fire(event, [None], visitor=visitor, session=session)
+        wish = {"id": row.id, "act": "abandon"}
+        served.fire(event, [], visitor=visitor, session=f"wishes{visitor}", event_data=wish)
         assert served.ledger.get(row.id).status == status
 
 
@@ -224,22 +218,29 @@ def form_of(served, prompt=PROMPT):
 def test_a_shared_link_shows_its_generation_on_the_first_visit_in_the_same_event(served):
     one = made(served)
     [event] = served.events("_on_load")
-    link = f"generation={one['id']}"
-    shown = served.fire(event, [], session="firstvisit1", query=link)
-    assert one["video"] in shown.text
-    assert "Your video is ready" in shown.text
+    for number, name in enumerate(("v", "generation")):
+        link = f"{name}={one['id']}"
+        shown = served.fire(event, [], session=f"firstvisit{number}", query=link)
+        assert one["video"] in shown.text
+        assert "Your video is ready" in shown.text
 
 
-def test_a_generation_of_another_has_no_buttons_that_change_it(served):
+CHANGES = ("resume", "cancel", "abandon", "put_away", "again", "continue")
+"""What the panel offers to the owner of a generation and to nobody else."""
+
+
+async def test_a_generation_of_another_has_no_buttons_that_change_it(served):
     row = a_row(id="d" * 32, status=Status.UNKNOWN, task_id=None)
     served.ledger.insert(row)
-    page = page_module._Page(served.service)
-    visit = page_module._Visit(owner=BOB, session="s", caller="c", address="a", root_path="")
-    mine = dataclasses.replace(visit, owner=ANN)
-    *_, theirs_again, theirs_forget, _ = page._paint(row, visit, is_watched=False)
-    *_, again, forget, _ = page._paint(row, mine, is_watched=False)
-    assert (forget.visible, theirs_forget.visible) == (True, False)
-    assert (again.visible, theirs_again.value) == (True, "Watch again")
+    visit = Visit(owner=BOB, session="s", caller="c", address="a", root_path="")
+    with gr.Blocks():
+        stage = Stage(served.service)
+    theirs = stage.paint(row, visit, is_watched=False)[stage.result]
+    mine = stage.paint(row, dataclasses.replace(visit, owner=ANN), is_watched=False)[stage.result]
+    assert 'data-ask="abandon"' in mine
+    assert 'data-ask="show"' in theirs
+    for wish in CHANGES:
+        assert f'data-ask="{wish}"' not in theirs
 
 
 def test_nothing_about_a_visitor_comes_from_a_components_value(served):
@@ -340,9 +341,10 @@ def test_a_video_whose_file_is_gone_is_told_and_can_be_downloaded_again(served):
     gone = served.call("status", one["id"], 0)
     assert (gone["status"], gone["video"], gone["error"]["kind"]) == ("saving", None, "not_saved")
     assert "no longer in the data folder" in gone["error"]["message"]
-    assert 'code class="k-word">saving' in listed(served, ANN)
-    put_on_stage(served, "again1234", one["id"])
-    again = served.fire(served.events("_on_again")[0], [None], visitor=ANN, session="again1234")
+    assert 'data-status="saving"' in listed(served, ANN)
+    [event] = served.events("_on_open")
+    wish = {"id": one["id"], "act": "resume"}
+    again = served.fire(event, [], visitor=ANN, session="again1234", event_data=wish)
     assert one["video"] in again.text
     assert served.call("status", one["id"], 0)["status"] == "completed"
     assert file.is_file()
@@ -367,7 +369,7 @@ def test_watches_leave_room_for_submissions_and_those_for_short_calls(served):
     limits = [group["concurrency_limit"] for group in (WATCHING, SUBMITTING)]
     assert sum(limits) < MAX_THREADS
     assert WATCHING["concurrency_limit"] >= 500
-    short = {"models"}
+    short = {"models", "estimate", "request", "history"}
     for fn in served.page.fns.values():
         is_known = fn.concurrency_id in {"watching", "submitting"}
         assert is_known or not fn.queue or fn.api_name in short, fn

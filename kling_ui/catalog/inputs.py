@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import uuid
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -32,6 +33,9 @@ _PREFIX = "input:"
 _PART = ".part"
 
 
+CHECKS_REMEMBERED = 1000
+
+
 class MissingInputError(LookupError):
     """A reference to a file that is not among the inputs, or no reference at all."""
 
@@ -50,6 +54,7 @@ class Inputs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._checked: dict[object, None] = {}
         self._lock = Lock()  # so that nothing is purged that was just found to be there
 
     def keep(self, data: bytes, media_type: str) -> str:
@@ -82,6 +87,16 @@ class Inputs:
         with self._lock:
             os.utime(self.path(reference))
 
+    def note_checked(self, reference: str, how: object) -> None:
+        """Remember that the file was found usable, judged by `how`: what it holds never changes."""
+        self._checked[reference, how] = None
+        while len(self._checked) > CHECKS_REMEMBERED:
+            self._checked.pop(next(iter(self._checked)), None)
+
+    def is_checked(self, reference: str, how: object) -> bool:
+        """Tell whether the file is known to be usable, judged by `how`."""
+        return (reference, how) in self._checked
+
     def purge(self, referenced: AbstractSet[str], older_than: datetime) -> int:
         """Remove what no request refers to and was last used before `older_than`.
 
@@ -99,6 +114,18 @@ class Inputs:
                 path.unlink()
             return len(unused)
         return 0
+
+    def remove(self, references: Iterable[str], older_than: datetime) -> list[str]:
+        """Remove those that were last used before `older_than`; return which."""
+        removed = []
+        with self._lock:
+            for reference in references:
+                with suppress(MissingInputError):
+                    path = self.path(reference)
+                    if datetime.fromtimestamp(path.stat().st_mtime, UTC) < older_than:
+                        path.unlink()
+                        removed.append(reference)
+        return removed
 
     def _write(self, path: Path, data: bytes) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

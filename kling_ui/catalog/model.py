@@ -8,7 +8,7 @@ from typing import Any
 
 from kling_ui.catalog.media_input import check_media
 from kling_ui.catalog.params import MediaParam, Param, Take
-from kling_ui.catalog.rules import Problem, Rule
+from kling_ui.catalog.rules import ExcludeEachOther, Problem, Rule
 
 
 class Task(StrEnum):
@@ -82,6 +82,11 @@ class Model:
     def title(self) -> str:
         """The model's name in people's words."""
         return f"Kling {self.version} · {self.tier}"
+
+    @property
+    def alternatives(self) -> tuple[tuple[tuple[str, ...], ...], ...]:
+        """Return the sets of parameter groups of which only one group each may be given."""
+        return tuple(rule.groups for rule in self.rules if isinstance(rule, ExcludeEachOther))
 
     def param(self, name: str) -> Param | None:
         """Return the parameter called `name`, or None."""

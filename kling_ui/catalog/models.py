@@ -6,24 +6,26 @@ Source: the AI/ML API's model pages. Adding a model is adding a row.
 from kling_ui.catalog.media_input import PictureLimits
 from kling_ui.catalog.model import Model, PrintedWait, Task
 from kling_ui.catalog.params import (
-    CAMERA_PRESETS,
     Camera,
     CameraMove,
+    CameraPreset,
     Choice,
     Elements,
     Flag,
+    Mask,
     Media,
     MotionBrush,
     Number,
     Param,
     PictureOrPair,
     Pictures,
+    Section,
     Storyboard,
     Text,
 )
 from kling_ui.catalog.rules import (
+    ExcludeEachOther,
     documented_by_kling,
-    exclude_each_other,
     motion_fits_orientation,
     need_one_of,
     one_element_with_video,
@@ -39,6 +41,8 @@ _LINK_FIRST = (
     "Best a link. A file of up to 20 MB is taken by the words of Kling's pages, "
     "but the vendor's own plug-in sends links only."
 )
+
+_SPLIT = dict.fromkeys(("intelligent", "intelligence"), "Kling splits the prompt")
 
 # -- words
 
@@ -59,7 +63,7 @@ PROMPT_TURBO = Text(
     name="prompt",
     label="Prompt",
     help="Say what should happen in the video.",
-    placeholder="What should happen, or use the storyboard below",
+    placeholder="What should happen, how the camera moves",
     max_length=_TURBO_PROMPT,
 )
 PROMPT_REFERENCES = Text(
@@ -87,7 +91,9 @@ PROMPT_ELEMENTS = Text(
 )
 NEGATIVE_PROMPT = Text(
     name="negative_prompt",
-    label="What to avoid",
+    label="Negative prompt",
+    section=Section.ADVANCED,
+    order=10,
     placeholder="Blur, distorted hands, watermark",
 )
 SHOTS = Storyboard(
@@ -96,7 +102,6 @@ SHOTS = Storyboard(
     help="Up to 6 shots instead of one prompt.",
     is_timed=False,
     maximum=6,
-    advanced=True,
 )
 TIMED_SHOTS = Storyboard(
     name="multi_prompt",
@@ -105,15 +110,19 @@ TIMED_SHOTS = Storyboard(
     is_timed=True,
     maximum=6,
     max_length=_TURBO_PROMPT,
-    advanced=True,
 )
 
 # -- what comes in
 
 IMAGE = Media(
-    name="image_url", label="Start image", help="The video begins with this picture.", required=True
+    order=30,
+    name="image_url",
+    label="Start image",
+    help="The video begins with this picture.",
+    required=True,
 )
 IMAGE_BIG = Media(
+    order=30,
     name="image_url",
     label="Start image",
     help="The video begins with this picture.",
@@ -121,25 +130,30 @@ IMAGE_BIG = Media(
     limits=_BIG,
 )
 CHARACTER = Media(
+    order=30,
     name="image_url",
     label="Character",
     help="The person or figure that will move.",
     required=True,
 )
 PORTRAIT = Media(
-    name="image_url", label="Portrait", help="The face that will speak.", required=True
+    order=30, name="image_url", label="Portrait", help="The face that will speak.", required=True
 )
 EFFECT_PICTURES = PictureOrPair(
+    order=10,
     name="image_url",
     label="Picture",
     help="One picture, or two where the effect shows two people.",
     required=True,
 )
-TAIL = Media(name="tail_image_url", label="Last frame", help="The video ends with this picture.")
+TAIL = Media(
+    order=31, name="tail_image_url", label="Last frame", help="The video ends with this picture."
+)
 LAST_IMAGE = Media(
-    name="last_image_url", label="Last frame", help="The video ends with this picture."
+    order=32, name="last_image_url", label="Last frame", help="The video ends with this picture."
 )
 TWO_TO_FOUR = Pictures(
+    order=40,
     name="image_list",
     label="Pictures",
     help="2 to 4 pictures of what should appear together.",
@@ -148,6 +162,7 @@ TWO_TO_FOUR = Pictures(
     maximum=4,
 )
 UP_TO_SEVEN = Pictures(
+    order=40,
     name="image_list",
     label="Reference pictures",
     help="Up to 7 pictures for looks, places or things.",
@@ -155,6 +170,7 @@ UP_TO_SEVEN = Pictures(
     maximum=7,
 )
 UP_TO_FOUR = Pictures(
+    order=40,
     name="image_list",
     label="Reference pictures",
     help="Up to 4 pictures for looks, places or things.",
@@ -162,13 +178,15 @@ UP_TO_FOUR = Pictures(
     maximum=4,
 )
 VOICE = Media(
+    order=45,
     name="audio_url",
     label="Voice",
-    help="What the portrait says: mp3, wav, m4a or aac, up to 5 MB.",
+    help="What the portrait says.",
     required=True,
     media="audio",
 )
 SOURCE = Media(
+    order=20,
     name="video_url",
     label="Video",
     help=f"The video to work on. {_LINK_FIRST}",
@@ -176,6 +194,7 @@ SOURCE = Media(
     media="video",
 )
 MOVES = Media(
+    order=20,
     name="video_url",
     label="Movements",
     help="The video whose movements the character takes over, at most 30 s long, or 10 s where "
@@ -187,7 +206,6 @@ ELEMENTS = Elements(
     name="elements",
     label="Elements",
     help="Up to 4 people or things to keep recognizable.",
-    advanced=True,
 )
 ELEMENTS_V3 = Elements(
     name="elements",
@@ -195,113 +213,131 @@ ELEMENTS_V3 = Elements(
     help="Up to 4 people or things to keep recognizable; one of them may have a video, "
     "best as a link.",
     takes_video=True,
-    advanced=True,
 )
 
 # -- shape and length
 
 ASPECT_RATIO = Choice(
-    name="aspect_ratio", label="Aspect ratio", choices=("16:9", "9:16", "1:1"), default="16:9"
+    name="aspect_ratio",
+    label="Aspect ratio",
+    order=20,
+    choices=("16:9", "9:16", "1:1"),
+    default="16:9",
 )
 ASPECT_RATIO_OPEN = Choice(
-    name="aspect_ratio", label="Aspect ratio", choices=("16:9", "9:16", "1:1"), start="16:9"
+    name="aspect_ratio",
+    label="Aspect ratio",
+    order=20,
+    choices=("16:9", "9:16", "1:1"),
+    start="16:9",
 )
-DURATION = Choice(name="duration", label="Duration", choices=(5, 10), unit=" s", default=5)
-DURATION_OPEN = Choice(name="duration", label="Duration", choices=(5, 10), unit=" s", start=5)
+DURATION = Choice(name="duration", label="Length", order=10, choices=(5, 10), unit=" s", default=5)
+DURATION_OPEN = Choice(
+    name="duration", label="Length", order=10, choices=(5, 10), unit=" s", start=5
+)
 DURATION_LONG = Choice(
-    name="duration", label="Duration", choices=tuple(range(3, 16)), unit=" s", default=5
+    name="duration", label="Length", order=10, choices=tuple(range(3, 16)), unit=" s", default=5
 )
 
 # -- how
 
 CFG_SCALE = Number(
     name="cfg_scale",
-    label="Guidance",
-    help="0 leaves Kling free, 1 keeps close to the prompt.",
+    label="Prompt strength",
+    help="Low: freer, high: more literal.",
+    section=Section.ADVANCED,
+    order=20,
     minimum=0,
     maximum=1,
     assumed=0.5,
 )
 SOUND = Flag(
     name="generate_audio",
-    label="Make sound",
-    help="On by default; it costs more.",
+    label="Generate audio",
+    order=60,
     default=True,
 )
 KEEP_SOUND = Flag(
     name="keep_audio",
-    label="Keep the sound",
-    help="Take over the sound of the given video.",
+    label="Keep original audio",
+    order=60,
     default=False,
 )
 KEEP_SOUND_ON = Flag(
     name="keep_audio",
-    label="Keep the sound",
-    help="Take over the sound of the given video.",
+    label="Keep original audio",
+    order=60,
     default=True,
 )
 SHOT_TYPE = Choice(
     name="shot_type",
-    label="Shots",
+    label="Shot planning",
+    names={"customize": "I write the shots", **_SPLIT},
+    section=Section.ADVANCED,
+    order=30,
     choices=("customize", "intelligent"),
     default="customize",
-    advanced=True,
 )
 SHOT_TYPE_OMNI = Choice(
     name="shot_type",
-    label="Shots",
+    label="Shot planning",
+    names={"customize": "I write the shots", **_SPLIT},
+    section=Section.ADVANCED,
+    order=30,
     choices=("customize", "intelligent", "intelligence"),
     default="customize",
-    advanced=True,
 )
 ORIENTATION = Choice(
     name="character_orientation",
-    label="Character faces as in",
+    label="Follow the orientation of",
     choices=("image", "video"),
     default="video",
 )
-MODE = Choice(name="mode", label="Mode", choices=("std", "pro"), default="std")
+MODE = Choice(
+    name="mode",
+    label="Quality",
+    choices=("std", "pro"),
+    names={"std": "Standard", "pro": "Pro"},
+    default="std",
+)
 PROVIDER = Choice(
     name="provider",
     label="Provider",
     help="Who runs the model behind the AI/ML API. Leave it open unless you have a reason.",
     choices=("auto", "kling", "fal"),
-    advanced=True,
+    section=Section.ADVANCED,
+    order=90,
 )
 CAMERA = Camera(
     name="camera_control",
     label="Camera",
     help="A ready-made movement, or exactly one axis of your own.",
-    advanced=True,
 )
-CAMERA_PRESET = Choice(
+CAMERA_PRESET = CameraPreset(
     name="camera_control",
     label="Camera",
     help="A ready-made camera movement.",
-    choices=CAMERA_PRESETS,
-    advanced=True,
 )
 CAMERA_MOVE = CameraMove(
     name="advanced_camera_control",
-    label="Camera by numbers",
+    label="Custom move",
     help="One movement, from −10 to 10.",
-    advanced=True,
 )
-STATIC_MASK = Media(
+STATIC_MASK = Mask(
     name="static_mask",
     label="What stays still",
     help="A mask of the areas that must not move.",
-    advanced=True,
 )
 BRUSH = MotionBrush(
     name="dynamic_masks",
     label="Motion brush",
     help="Paint what moves, and click the path it takes.",
-    advanced=True,
 )
 EFFECT = Choice(
     name="effect_scene",
     label="Effect",
+    section=Section.MEDIA,
+    order=0,
     required=True,
     choices=tuple(
         "angel_wing anime_figure bloombloom boss_coming boyfriend brown_bear_hug "  # noqa: SIM905  eighty names read best as words
@@ -353,10 +389,10 @@ _TURBO_IMAGE = (IMAGE_BIG, PROMPT_TURBO, DURATION_LONG, TIMED_SHOTS)
 _MOTION = (CHARACTER, MOVES, PROMPT_OPTIONAL, ORIENTATION, KEEP_SOUND_ON, MODE)
 _AVATAR = (PORTRAIT, VOICE, PROMPT_OPTIONAL, PROVIDER)
 
-_ONE_OF_THREE = exclude_each_other(
-    ("tail_image_url",), ("static_mask", "dynamic_masks"), ("camera_control",)
+_ONE_OF_THREE = ExcludeEachOther(
+    (("tail_image_url",), ("static_mask", "dynamic_masks"), ("camera_control",))
 )
-_PROMPT_OR_SHOTS = exclude_each_other(("prompt",), ("multi_prompt",))
+_PROMPT_OR_SHOTS = ExcludeEachOther((("prompt",), ("multi_prompt",)))
 _SAY_SOMETHING = need_one_of("prompt", "multi_prompt")
 _IMAGE_RULES = (_ONE_OF_THREE,)
 _WORDS_RULES = (_PROMPT_OR_SHOTS, _SAY_SOMETHING)

@@ -5,7 +5,8 @@ A parameter checks one value by itself; what several mean together stands in `ru
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import IntEnum
 from functools import partial
 from typing import Any, ClassVar, Literal
 
@@ -24,14 +25,24 @@ _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 """NUL and lone surrogates: no JSON parser agrees on them."""
 
 
+class Section(IntEnum):
+    """Which part of a form a parameter stands in, in the order of the parts."""
+
+    MEDIA = 0
+    CONTROL = 1
+    WORDS = 2
+    SETTINGS = 3
+    ADVANCED = 4
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Param:
     """One parameter of a model, under the provider's own name.
 
     `default` is what the provider documents it uses when nothing is sent; `assumed` the same
     where only Kling's own documentation says so. `start` is what the form begins with where
-    there is neither. The form leaves out what equals `default` or `assumed`. `advanced`
-    parameters are folded away at first.
+    there is neither. The form leaves out what equals `default` or `assumed`. `section` and
+    `order`, smaller first, are its place in a form.
     """
 
     type: ClassVar[str]
@@ -43,7 +54,8 @@ class Param:
     default: Any = None
     assumed: Any = None
     start: Any = None
-    advanced: bool = False
+    section: Section = Section.SETTINGS
+    order: int = 50
 
     @property
     def initial(self) -> Any:
@@ -84,6 +96,7 @@ class Text(Param):
 
     type = "string"
 
+    section: Section = Section.WORDS
     max_length: int = MAX_PROMPT
     placeholder: str = ""
 
@@ -102,12 +115,16 @@ class Text(Param):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice(Param):
-    """One of a few documented values, all text or all whole numbers."""
+    """One of a few documented values, all text or all whole numbers.
+
+    `names` are people's words for some; choices of one name mean the same.
+    """
 
     type = "string"
 
     choices: tuple[str | int, ...]
     unit: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_whole_number(self) -> bool:
@@ -171,6 +188,8 @@ class Flag(Param):
 class MediaParam(Param):
     """A parameter that holds pictures, sounds or videos, somewhere in its value."""
 
+    section: Section = Section.MEDIA
+
     def check(self, value: Any) -> Any:
         """Return `value`, its media public URLs or data URIs, unchanged, or raise ValueError."""
         return self.check_with(value, check_media)
@@ -196,6 +215,13 @@ class Media(MediaParam):
     def bounds(self) -> dict[str, Any]:
         """Return what kind of media it is, and how it travels."""
         return {"format": "uri", "media": self.media}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mask(Media):
+    """A picture of the areas that must not move, white on black."""
+
+    section: Section = Section.CONTROL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +293,8 @@ class Camera(Param):
 
     type = "object"
 
+    section: Section = Section.CONTROL
+
     def check(self, value: Any) -> dict[str, Any]:
         """Return the object unchanged, or raise ValueError."""
         parts = checked_object(value, required=("type",), optional=("config",))
@@ -298,10 +326,20 @@ class Camera(Param):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CameraPreset(Choice):
+    """A ready-made camera movement by its name."""
+
+    section: Section = Section.CONTROL
+    choices: tuple[str | int, ...] = CAMERA_PRESETS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CameraMove(Param):
     """One camera movement by a whole number: `{"movement_type": "pan", "movement_value": 3}`."""
 
     type = "object"
+
+    section: Section = Section.CONTROL
 
     def check(self, value: Any) -> dict[str, Any]:
         """Return the object unchanged, or raise ValueError."""
@@ -337,6 +375,8 @@ class MotionBrush(MediaParam):
     """
 
     type = "array"
+
+    section: Section = Section.CONTROL
 
     def check_with(self, value: Any, take: Take) -> list[Any]:
         """Return the list unchanged, or raise ValueError naming the mask."""
@@ -385,6 +425,7 @@ class Elements(MediaParam):
 
     type = "array"
 
+    section: Section = Section.ADVANCED
     takes_video: bool = False
 
     def check_with(self, value: Any, take: Take) -> list[Any]:
@@ -438,6 +479,7 @@ class Storyboard(Param):
 
     type = "array"
 
+    section: Section = Section.WORDS
     is_timed: bool
     maximum: int
     max_length: int = MAX_PROMPT

@@ -11,8 +11,10 @@ from typing import Any, Literal
 from kling_ui.catalog.inputs import Inputs, MissingInputError, is_reference
 from kling_ui.catalog.media_input import (
     PictureLimits,
+    Taken,
     UnusableMediaError,
     check_media,
+    seconds_of,
     take_audio,
     take_picture,
     take_video,
@@ -36,6 +38,38 @@ class Request:
 
     model: Model
     payload: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptUpload:
+    """An uploaded file that is now an input, and what was mended of it, in people's words.
+
+    Of a picture also its `size` in px and the one it was shown in before it was mended; of
+    sounds and videos their `seconds`, where they can be measured.
+    """
+
+    reference: str
+    notes: tuple[str, ...] = ()
+    size: tuple[int, int] | None = None
+    shown_size: tuple[int, int] | None = None
+    seconds: float | None = None
+
+
+def keep(path: Path, kind: Kind, limits: PictureLimits | None, inputs: Inputs) -> KeptUpload:
+    """Check and mend an uploaded file and store it; a later `prepare` won't check it again.
+
+    Raises UnusableMediaError. Decodes and writes: use it from a thread.
+    """
+    taken = _from_file(path, kind, limits)
+    reference = inputs.keep(uri_bytes(taken.uri), canonical_type(taken.uri, kind))
+    inputs.note_checked(reference, (kind, limits))
+    return KeptUpload(
+        reference=reference,
+        notes=taken.notes,
+        size=taken.size,
+        shown_size=taken.shown_size,
+        seconds=None if kind == "image" else seconds_of(inputs.path(reference)),
+    )
 
 
 def find_model(model_id: Any) -> Model:
@@ -94,8 +128,7 @@ class _Keeper:
     def take(self, value: object, kind: Kind, limits: PictureLimits | None) -> str:
         """Return a link as it is, anything else as the reference to what was stored."""
         if isinstance(value, Path):
-            taken = _from_file(value, kind, limits)
-            return self.inputs.keep(uri_bytes(taken), canonical_type(taken, kind))
+            return keep(value, kind, limits, self.inputs).reference
         if isinstance(value, str) and is_reference(value):
             return self._again(value, kind, limits)
         checked = check_media(value, kind, limits)
@@ -110,9 +143,12 @@ class _Keeper:
     def _again(self, reference: str, kind: Kind, limits: PictureLimits | None) -> str:
         # Models differ in what they take, so it is looked into for this one too.
         try:
+            self.inputs.touch(reference)
+            if self.inputs.is_checked(reference, (kind, limits)):
+                return reference
             data = self.inputs.path(reference).read_bytes()
             check_media(data_uri(self.inputs.media_type(reference), data), kind, limits)
-            self.inputs.touch(reference)
+            self.inputs.note_checked(reference, (kind, limits))
         except (MissingInputError, OSError) as exc:
             raise UnusableMediaError(
                 "This input is not here any more. Choose the file once more."
@@ -120,10 +156,10 @@ class _Keeper:
         return reference
 
 
-def _from_file(path: Path, kind: Kind, limits: PictureLimits | None) -> str:
+def _from_file(path: Path, kind: Kind, limits: PictureLimits | None) -> Taken:
     if kind == "image":
-        return take_picture(path, limits or PictureLimits()).uri
-    return (take_audio if kind == "audio" else take_video)(path).uri
+        return take_picture(path, limits or PictureLimits())
+    return (take_audio if kind == "audio" else take_video)(path)
 
 
 def _words(payload: Mapping[str, Any]) -> set[str]:

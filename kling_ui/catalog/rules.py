@@ -25,11 +25,15 @@ Rule = Callable[[Values], Iterator[Problem]]
 """Reads values that are right by themselves, and yields what is wrong with them together."""
 
 
-def exclude_each_other(*groups: tuple[str, ...]) -> Rule:
+@dataclass(frozen=True, slots=True)
+class ExcludeEachOther:
     """Allow at most one group of parameters, as with tail frame, masks and camera control."""
 
-    def check(values: Values) -> Iterator[Problem]:
-        given = [[name for name in group if name in values] for group in groups]
+    groups: tuple[tuple[str, ...], ...]
+
+    def __call__(self, values: Values) -> Iterator[Problem]:
+        """Yield a problem for each group but the first that is given."""
+        given = [[name for name in group if name in values] for group in self.groups]
         given = [names for names in given if names]
         if len(given) < 2:  # noqa: PLR2004  two are what excludes
             return
@@ -37,8 +41,6 @@ def exclude_each_other(*groups: tuple[str, ...]) -> Rule:
         for names in given[1:]:
             rest = ", ".join(other for other in (first, *others) if other != " and ".join(names))
             yield Problem(names[0], f"can't be used together with {rest}. Leave one of them out.")
-
-    return check
 
 
 def need_one_of(*names: str) -> Rule:

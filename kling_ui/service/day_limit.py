@@ -30,6 +30,23 @@ class DayLimit:
         self._now = now
         self._turn = asyncio.Lock()
 
+    @property
+    def usd(self) -> float | None:
+        """What one day may cost; None: there is no limit."""
+        return self._usd
+
+    async def spent_usd(self) -> float:
+        """Return what the API charges, or may charge, for what was submitted since midnight UTC."""
+        return await asyncio.to_thread(
+            self._ledger.spent_since,
+            self._midnight().isoformat(timespec="milliseconds"),
+            origin=LIVE,
+            assumed_usd=ASSUMED_USD,
+        )
+
+    def _midnight(self) -> datetime:
+        return datetime.combine(self._now().astimezone(UTC).date(), time.min, UTC)
+
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Let one submission at a time be written down; raise DayLimitError where none may be.
@@ -49,18 +66,11 @@ class DayLimit:
         """Return what to tell people where the day's limit is reached, else None."""
         if self._usd is None:
             return None
-        now = self._now().astimezone(UTC)
-        midnight = datetime.combine(now.date(), time.min, UTC)
-        spent = await asyncio.to_thread(
-            self._ledger.spent_since,
-            midnight.isoformat(timespec="milliseconds"),
-            origin=LIVE,
-            assumed_usd=ASSUMED_USD,
-        )
+        spent = await self.spent_usd()
         # A sum of floats may fall short of what it adds up to by the last digit.
         if round(spent, 6) < self._usd:
             return None
-        left = (midnight + timedelta(days=1) - now).total_seconds()
+        left = (self._midnight() + timedelta(days=1) - self._now()).total_seconds()
         return reached_words(self._usd, left)
 
 

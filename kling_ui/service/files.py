@@ -1,13 +1,19 @@
 """Where videos lie below the data folder, and how a fetched file gets there in one step."""
 
+import logging
 import re
 import shutil
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kling_ui import catalog, media
 from kling_ui.ledger import Generation
 from kling_ui.service.folders import make_private_folder, sync_file, sync_folder
+from kling_ui.service.video_recipe import recipe_of
+
+_log = logging.getLogger(__name__)
 
 VIDEO = "video.mp4"
 POSTER = "poster.jpg"
@@ -15,6 +21,14 @@ POSTER = "poster.jpg"
 
 _INPUT = "input:"
 _INPUT_NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{2,4}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedVideo:
+    """A verified video: its name below the data folder, and what it holds."""
+
+    name: str
+    facts: media.VideoFacts
 
 
 class Files:
@@ -38,25 +52,32 @@ class Files:
         """Return where a download is written until it is verified."""
         return self._incoming / f"{generation.id}.part"
 
-    def adopt(self, generation: Generation) -> str:
-        """Verify the downloaded part and move it into place; return its name below the folder.
+    def adopt(self, generation: Generation) -> SavedVideo:
+        """Verify the downloaded part and move it into place.
 
-        Raises media.BrokenVideoError or OSError; then nothing of it is left in `videos/`.
+        Its recipe is written into it, where that leaves the video as it is. Raises
+        media.BrokenVideoError or OSError; then nothing of it is left in `videos/`.
         """
         part = self.part(generation)
-        media.verify(part)
+        facts = media.verify(part)
         target = self.videos / generation.id / telling_name(generation)
         make_private_folder(target.parent)
         media.save_poster(part, target.with_name(POSTER))
+        _add_recipe(part, generation)
         sync_file(part)
         part.replace(target)
         for folder in (target.parent, self.videos):
             sync_folder(folder)
-        return target.relative_to(self._folder).as_posix()
+        return SavedVideo(name=target.relative_to(self._folder).as_posix(), facts=facts)
 
     def discard(self, generation: Generation) -> None:
         """Remove a download that is of no use."""
         self.part(generation).unlink(missing_ok=True)
+
+    def remove(self, generation: Generation) -> None:
+        """Remove what was made for a generation; raise OSError where that can't be."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.videos / generation.id)
 
     def path(self, generation: Generation) -> Path | None:
         """Return the video on disk, or None where there is none."""
@@ -79,6 +100,19 @@ class Files:
             return None
         path = self._folder / "inputs" / name
         return path if path.is_file() else None
+
+
+def _add_recipe(part: Path, generation: Generation) -> None:
+    """Replace a verified video by a copy that holds its recipe; keep it as it came otherwise."""
+    copy = part.with_suffix(".copy")
+    try:
+        media.write_recipe(part, copy, recipe_of(generation))
+        copy.replace(part)
+    except (ValueError, OSError) as exc:
+        # The video is paid for and whole; the recipe is a courtesy.
+        _log.warning("generation %s: its recipe is not in the file: %s", generation.id, exc)
+    finally:
+        copy.unlink(missing_ok=True)
 
 
 def _refers_to(value: Any, name: str) -> bool:

@@ -89,13 +89,6 @@ class LiveCatalog:
         check = self._checks.get(model_id)
         return check.id_to_send if check else model_id
 
-    def remark_on(self, model_id: str) -> str:
-        """Return in a few words what the lists say against a model, or nothing."""
-        check = self._checks.get(model_id)
-        if check is None or check.status in {"unchecked", "listed", "alias"}:
-            return ""
-        return f"{check.status}; use {check.successor}" if check.successor else check.status
-
     def successor(self, model_id: str) -> str | None:
         """Return the id of the model that the provider names in this one's place, if any."""
         check = self._checks.get(model_id)

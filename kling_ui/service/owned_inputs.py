@@ -1,15 +1,18 @@
 """The media of requests: kept once by what they hold, and handed only to those who used them."""
 
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kling_ui import catalog
 from kling_ui.ledger import Generation, Ledger
 
 KEPT_UNUSED = timedelta(days=1)
 """How long after its last use an input stays that no generation refers to."""
+
+Kind = Literal["image", "audio", "video"]
 
 _GONE = "is not here any more. Choose the file once more."
 
@@ -31,6 +34,14 @@ class OwnedInputs:
             self._ledger.claim_inputs(owner, references)
         return request
 
+    def keep_upload(
+        self, path: Path, kind: Kind, limits: catalog.PictureLimits | None, owner: str
+    ) -> catalog.KeptUpload:
+        """Keep an uploaded file as `owner`'s; raise catalog.UnusableMediaError."""
+        kept = catalog.keep(path, kind, limits, self._inputs)
+        self._ledger.claim_inputs(owner, {kept.reference})
+        return kept
+
     def body_of(self, generation: Generation) -> dict[str, Any] | None:
         """Return the body to POST for a row, or None where its inputs are gone."""
         if not generation.is_repeatable:
@@ -40,14 +51,45 @@ class OwnedInputs:
         except (catalog.MissingInputError, OSError):
             return None
 
+    def with_files(self, values: Mapping[str, Any], owner: str) -> dict[str, Any]:
+        """Return the values with the file of each input in its place.
+
+        What is gone or another owner's is left out.
+        """
+        owned = self._ledger.claimed_inputs(owner)
+
+        def file_of(value: Any) -> Any:
+            if isinstance(value, Mapping):
+                return {name: file_of(part) for name, part in value.items()}
+            if isinstance(value, list):
+                return [found for part in value if (found := file_of(part)) is not None]
+            if not catalog.is_reference(value):
+                return value
+            try:
+                return self._inputs.path(value) if value in owned else None
+            except catalog.MissingInputError:
+                return None
+
+        found = {name: file_of(value) for name, value in values.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
     def purge(self) -> int:
         """Remove what no generation refers to and nobody has used for a day; return how many."""
-        referenced = {
+        return self._inputs.purge(self._referenced(), self._now() - KEPT_UNUSED)
+
+    def release(self, references: AbstractSet[str], *, unused_since: datetime) -> None:
+        """Remove those of `references` that no generation needs and nobody has used since."""
+        unneeded = references - self._referenced()
+        removed = self._inputs.remove(unneeded, unused_since)
+        if removed:
+            self._ledger.disclaim_inputs(removed)
+
+    def _referenced(self) -> set[str]:
+        return {
             reference
             for payload in self._ledger.payloads_with_inputs()
             for reference in catalog.references(payload)
         }
-        return self._inputs.purge(referenced, self._now() - KEPT_UNUSED)
 
     def _refuse_anothers(self, values: Mapping[str, Any], owner: str) -> None:
         named = {

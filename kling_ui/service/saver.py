@@ -15,6 +15,7 @@ from kling_ui.client import (
 from kling_ui.ledger import Generation, Status
 from kling_ui.service import messages, policy
 from kling_ui.service.context import RunContext
+from kling_ui.service.files import SavedVideo
 from kling_ui.service.runs import Run
 
 _log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class Saver:
                 state = state or await self._context.get_state(run.snapshot)
                 if state.video_url is None:
                     return state.failure.message if state.failure else messages.NO_ADDRESS
-                video = await self._fetch(run.snapshot, state)
+                saved = await self._fetch(run.snapshot, state)
             except (AccessDeniedError, TaskNotFoundError) as exc:
                 return exc.message
             except DownloadError as exc:
@@ -70,12 +71,20 @@ class Saver:
             except (ClientError, media.BrokenVideoError, OSError) as exc:
                 problem = _words_of(exc)
             else:
-                await self._context.commit(run, status=Status.COMPLETED, video=video, error=None)
+                await self._context.commit(
+                    run,
+                    status=Status.COMPLETED,
+                    video=saved.name,
+                    seconds=saved.facts.duration_seconds,
+                    width=saved.facts.width,
+                    height=saved.facts.height,
+                    error=None,
+                )
                 self._context.waits.learn(run.snapshot)
                 return None
         return problem
 
-    async def _fetch(self, generation: Generation, state: TaskState) -> str:
+    async def _fetch(self, generation: Generation, state: TaskState) -> SavedVideo:
         """Download, verify and adopt the file; leave no part behind if that fails."""
         files, part = self._context.files, self._context.files.part(generation)
         try:

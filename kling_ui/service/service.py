@@ -15,7 +15,6 @@ from typing import Any
 from kling_ui import catalog
 from kling_ui.client import Client, Route
 from kling_ui.ledger import (
-    LIVE,
     SIMULATOR,
     ErrorKind,
     Generation,
@@ -24,12 +23,16 @@ from kling_ui.ledger import (
     Status,
 )
 from kling_ui.service import messages
-from kling_ui.service.context import PollSettings, RunContext, Runtime
+from kling_ui.service.balance import Balance
+from kling_ui.service.connection import Connection, ConnectionFactory, Connections, Connector
+from kling_ui.service.context import PollSettings, Runtime
 from kling_ui.service.day_limit import DayLimit
 from kling_ui.service.estimates import Estimates
 from kling_ui.service.files import Files
+from kling_ui.service.history import History
 from kling_ui.service.live_catalog import LiveCatalog
-from kling_ui.service.owned_inputs import OwnedInputs
+from kling_ui.service.owned_inputs import Kind, OwnedInputs
+from kling_ui.service.preferences import Preferences
 from kling_ui.service.runner import GenerationRunner
 from kling_ui.service.runs import Registry, Run
 from kling_ui.service.waits import UsualWaits
@@ -44,9 +47,9 @@ NOBODY = ""
 class Service:
     """Generations from submission to the verified file, all on one event loop.
 
-    `origin` is who is asked (LIVE or SIMULATOR); only its generations are resumed. `route`
-    None means: the pair that each model documents. `day_usd` is what one UTC day may cost at the
-    provider; None means: no limit.
+    `origin` is who is asked at first (LIVE or SIMULATOR); only its generations are resumed.
+    `connector` None means: that stays so. `route` None means: the pair that each model documents.
+    `day_usd` is what one UTC day may cost at the provider; None means: no limit.
     """
 
     def __init__(
@@ -60,39 +63,93 @@ class Service:
         poll_settings: PollSettings | None = None,
         runtime: Runtime | None = None,
         day_usd: float | None = None,
+        connector: Connector | None = None,
     ) -> None:
-        self.origin = origin
         self.files = Files(folder)
-        self.poll_settings = poll_settings or PollSettings()
-        runtime = runtime or Runtime()
+        self.preferences = Preferences(folder)
         self._ledger = ledger
+        self._runtime = runtime or Runtime()
         self._runs = Registry()
-        self._inputs = OwnedInputs(folder / "inputs", ledger=ledger, now=runtime.now)
+        self._inputs = OwnedInputs(folder / "inputs", ledger=ledger, now=self._runtime.now)
         self._beginning: set[str] = set()
-        self.day_limit = DayLimit(
-            day_usd if origin == LIVE else None, ledger=ledger, now=runtime.now
-        )
-        self.live = LiveCatalog(client=client, folder=folder, origin=origin, now=runtime.now)
-        self.waits = UsualWaits(
+        poll_settings = poll_settings or PollSettings()
+        factory = ConnectionFactory(
             ledger=ledger,
-            origin=origin,
-            simulator_seconds=self.poll_settings.simulator_seconds,
-        )
-        self.estimates = Estimates(
-            live=self.live, waits=self.waits, is_simulated=self.is_simulated, now=runtime.now
-        )
-        self._context = RunContext(
-            client=client,
-            ledger=ledger,
+            folder=folder,
             files=self.files,
             body_of=self._inputs.body_of,
-            forced_route=route,
-            poll_settings=self.poll_settings,
-            runtime=runtime,
-            waits=self.waits,
-            live=self.live,
+            route=route,
+            poll_settings=poll_settings,
+            runtime=self._runtime,
+            day_usd=day_usd,
         )
-        self._runner = GenerationRunner(self._context)
+        seconds = poll_settings.simulator_seconds
+        first = factory.connection(client, origin, simulator_seconds=seconds)
+        self.connections = Connections(factory, first, connector=connector)
+        self.history = History(
+            ledger=ledger,
+            files=self.files,
+            inputs=self._inputs,
+            runtime=self._runtime,
+            as_it_is=self._as_it_is,
+            is_working_on=self.is_working_on,
+        )
+
+    @property
+    def origin(self) -> str:
+        """Who is asked for what is submitted now: LIVE or SIMULATOR."""
+        return self.connections.current.origin
+
+    @property
+    def live(self) -> LiveCatalog:
+        """What the provider in use lists by now."""
+        return self.connections.current.live
+
+    @property
+    def waits(self) -> UsualWaits:
+        """The usual waits at the provider in use."""
+        return self.connections.current.waits
+
+    @property
+    def estimates(self) -> Estimates:
+        """Prices and waits at the provider in use."""
+        return self.connections.current.estimates
+
+    @property
+    def day_limit(self) -> DayLimit:
+        """What a day may cost at the provider in use."""
+        return self.connections.current.day_limit
+
+    @property
+    def balance(self) -> Balance:
+        """The account's balance at the provider in use."""
+        return self.connections.current.balance
+
+    @property
+    def poll_settings(self) -> PollSettings:
+        """How often the provider in use is asked."""
+        return self.connections.current.poll_settings
+
+    async def use_key(self, key: str) -> float:
+        """Send new requests to the API with `key`, and take on what it left unfinished.
+
+        Returns the account's balance in USD. Raises CannotConnectError: then nothing has changed.
+        """
+        balance = await self.connections.use_key(key)
+        await asyncio.shield(self._take_on(self.connections.current))
+        return balance
+
+    async def use_simulator(self) -> None:
+        """Send new requests to the simulator, and take on what it left unfinished.
+
+        What the API works on is asked for all the same. Raises CannotConnectError.
+        """
+        await self.connections.use_simulator()
+        await asyncio.shield(self._take_on(self.connections.current))
+
+    def is_reachable(self, generation: Generation) -> bool:
+        """Tell whether the app has a connection to where a generation was sent."""
+        return self.connections.of(generation) is not None
 
     async def prepare(
         self, model_id: Any, values: Mapping[str, Any], *, owner: str | None = "local"
@@ -105,6 +162,28 @@ class Service:
         # In a thread: media are decoded to see whether they may be sent.
         return await asyncio.to_thread(self._inputs.prepare, model_id, values, owner or NOBODY)
 
+    async def keep_upload(
+        self,
+        path: Path,
+        *,
+        kind: Kind,
+        limits: catalog.PictureLimits | None = None,
+        owner: str | None = "local",
+    ) -> catalog.KeptUpload:
+        """Keep an uploaded file from the moment a form has it; a request takes its `reference`.
+
+        Raises catalog.UnusableMediaError, or LedgerError where it can't be written down whose
+        it is.
+        """
+        keep = self._inputs.keep_upload
+        return await asyncio.to_thread(keep, path, kind, limits, owner or NOBODY)
+
+    async def with_files(
+        self, values: Mapping[str, Any], *, owner: str | None = "local"
+    ) -> dict[str, Any]:
+        """Return values with the file of each input of `owner`'s in its place, for the form."""
+        return await asyncio.to_thread(self._inputs.with_files, values, owner or NOBODY)
+
     async def submit(self, request: catalog.Request, *, owner: str | None = "local") -> Generation:
         """Write down and POST one generation; return it once that is answered, lost or waits.
 
@@ -112,7 +191,7 @@ class Service:
         returned generation. The POST goes on even if the caller is cancelled.
         """
         # Shielded: a row without its task would say "waiting" until the next restart.
-        generation = await asyncio.shield(self._admit(self._new(request, owner or NOBODY)))
+        generation = await asyncio.shield(self._admit(request, owner or NOBODY))
         if generation.status.is_final:
             return generation
         async for snapshot in self.follow(generation.id):
@@ -149,7 +228,8 @@ class Service:
 
     def typical_seconds(self, generation: Generation) -> float:
         """Return how long such a generation usually takes."""
-        return self.waits.usual(generation.model, generation.payload).p50
+        connection = self.connections.of(generation) or self.connections.current
+        return connection.waits.usual(generation.model, generation.payload).p50
 
     def stop(self, watcher: str) -> None:
         """Stop watching, for one watcher. The generation goes on: nothing can cancel it."""
@@ -169,14 +249,14 @@ class Service:
         return {**self._runs.diagnostics(), "beginning": len(self._beginning)}
 
     async def get(self, generation_id: str) -> Generation | None:
-        """Return a generation as it is now, or None."""
+        """Return a generation as it is now; None where there is none, or it is deleted."""
         run = self._runs.get(generation_id)
         if run is not None:
             return run.snapshot
 
         def read() -> Generation | None:
             row = self._ledger.get(generation_id)
-            return None if row is None else self._as_it_is(row)
+            return None if row is None or row.deleted_at else self._as_it_is(row)
 
         return await asyncio.to_thread(read)
 
@@ -193,6 +273,20 @@ class Service:
 
         return await asyncio.to_thread(read)
 
+    async def count(self, owner: str | None) -> int:
+        """Return how many generations `owner` has; nobody (None) has none."""
+        return await asyncio.to_thread(self._ledger.count, owner) if owner else 0
+
+    async def neighbor(
+        self, generation_id: str, owner: str | None, *, is_newer: bool
+    ) -> str | None:
+        """Return the id of the video of `owner` that was made next after or before this one."""
+        if not owner:
+            return None
+        return await asyncio.to_thread(
+            self._ledger.neighbor, generation_id, owner, is_newer=is_newer
+        )
+
     async def media_file(self, generation: Generation, name: str) -> Path | None:
         """Return the file that a generation calls `name` (video, poster, an input), or None."""
         return await asyncio.to_thread(self.files.named, generation, name)
@@ -208,7 +302,12 @@ class Service:
         Waits where the ledger can't be read for now.
         """
         await asyncio.to_thread(self.files.prepare)
-        unfinished = await self._context.patiently(self._ledger.unfinished, origin=self.origin)
+        return await self._take_on(self.connections.current)
+
+    async def _take_on(self, connection: Connection) -> int:
+        unfinished = await connection.context.patiently(
+            self._ledger.unfinished, origin=connection.origin
+        )
         for generation in unfinished:
             self._go_on(generation)
         return len(unfinished)
@@ -218,13 +317,10 @@ class Service:
 
         Run it once the page is served; nothing waits for it.
         """
-        try:
-            await asyncio.to_thread(self.waits.load)
-        except LedgerError as exc:
-            _log.warning("usual waits: %s", exc)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.live.keep_fresh())
+            tasks.create_task(self.connections.keep_informed())
             tasks.create_task(self._purge_inputs())
+            tasks.create_task(self.history.keep_purged())
 
     async def _purge_inputs(self) -> None:
         while True:
@@ -234,7 +330,7 @@ class Service:
                 _log.warning("inputs: nothing was removed: %s", exc)
             else:
                 _log.info("inputs: %d that nothing refers to were removed", removed)
-            await self._context.runtime.sleep(PURGE_EVERY_SECONDS)
+            await self._runtime.sleep(PURGE_EVERY_SECONDS)
 
     async def resume_one(self, generation_id: str, *, owner: str | None = "local") -> None:
         """Go on with an unfinished generation at once: look again, download again, send it now.
@@ -248,7 +344,7 @@ class Service:
         if run is not None:
             run.wake()
             return
-        if generation.origin != self.origin or generation.status.is_final:
+        if not self.is_reachable(generation) or generation.status.is_final:
             return
         if not self.is_working_on(generation_id):
             await asyncio.shield(self._reopen(generation_id))
@@ -302,6 +398,7 @@ class Service:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.connections.close()
 
     async def _owned(self, generation_id: str, owner: str | None) -> Generation | None:
         """Return a generation for its owner to change, and None for everybody else."""
@@ -351,27 +448,30 @@ class Service:
             self._go_on(generation)
 
     def _go_on(self, generation: Generation, *, is_confirmed: bool = False) -> None:
-        if not self.is_working_on(generation.id):
-            self._start(generation).is_confirmed = is_confirmed
+        connection = self.connections.of(generation)
+        if connection is not None and not self.is_working_on(generation.id):
+            self._start(generation, connection).is_confirmed = is_confirmed
 
-    def _new(self, request: catalog.Request, owner: str) -> Generation:
+    def _new(self, request: catalog.Request, owner: str, origin: str) -> Generation:
         stamp = self._ledger.stamp()
         return Generation(
             id=uuid.uuid4().hex,
             model=request.model.id,
             payload=request.payload,
             owner=owner,
-            origin=self.origin,
+            origin=origin,
             status=Status.WAITING,
             created_at=stamp,
             updated_at=stamp,
         )
 
-    async def _admit(self, generation: Generation) -> Generation:
-        async with self.day_limit.turn():
-            return await self._begin(generation)
+    async def _admit(self, request: catalog.Request, owner: str) -> Generation:
+        connection = self.connections.current  # one for all that follows, if it changes meanwhile
+        generation = self._new(request, owner, connection.origin)
+        async with connection.day_limit.turn():
+            return await self._begin(generation, connection)
 
-    async def _begin(self, generation: Generation) -> Generation:
+    async def _begin(self, generation: Generation, connection: Connection) -> Generation:
         """Write a generation down, then send it; one that can't be written is not sent."""
         # From the row on, a resume that runs late could take it for one of another run.
         self._beginning.add(generation.id)
@@ -381,7 +481,7 @@ class Service:
             _log.error("generation %s not recorded, so not sent: %s", generation.id, exc)
             return await self._withdraw_unsure(generation, str(exc))
         else:
-            self._start(generation)
+            self._start(generation, connection)
         finally:
             self._beginning.discard(generation.id)
         return generation
@@ -406,17 +506,18 @@ class Service:
             error = messages.perhaps_recorded(reason)
         return dataclasses.replace(generation, status=Status.REJECTED, error=error)
 
-    def _start(self, generation: Generation) -> Run:
+    def _start(self, generation: Generation, connection: Connection) -> Run:
         run = self._runs.add(generation)
-        run.task = asyncio.create_task(self._guard(run), name=generation.id)
+        guarded = self._guard(run, connection.runner)
+        run.task = asyncio.create_task(guarded, name=generation.id)
         # One that is cancelled before its first step can't clean up after itself.
         run.task.add_done_callback(lambda _: self._runs.remove(run))
         return run
 
-    async def _guard(self, run: Run) -> None:
+    async def _guard(self, run: Run, runner: GenerationRunner) -> None:
         """Let no mistake of ours end a generation: it stays open, and says so."""
         try:
-            await self._runner.run(run)
+            await runner.run(run)
         except Exception:  # noqa: BLE001  a paid task outlives any mistake of ours
             _log.exception("generation %s: left open after an unexpected error", run.id)
             run.publish(dataclasses.replace(run.snapshot, error=messages.unexpected()))

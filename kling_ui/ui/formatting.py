@@ -1,6 +1,6 @@
 """Figures and states in people's words."""
 
-from kling_ui.catalog import Model
+from kling_ui.catalog import InvalidValuesError, Model, find_model
 from kling_ui.service import Generation, Status
 
 TITLES = {
@@ -16,6 +16,7 @@ TITLES = {
     Status.COMPLETED: "Your video is ready",
     Status.FAILED: "Kling could not make this video",
 }
+_SMALLEST_SHOWN = 0.01
 
 
 def clock(seconds: float) -> str:
@@ -30,6 +31,13 @@ def about(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"  # noqa: PLR2004
 
 
+def usd(amount: float) -> str:
+    """Write an amount of US dollars with two decimals; less than a cent as such."""
+    if 0 < amount < _SMALLEST_SHOWN:
+        return "<$0.01"
+    return f"${amount:,.2f}"
+
+
 def named(model: Model, field: str) -> str:
     """Name a parameter as the form labels it and, where that differs, as the API does."""
     param = model.param(field)
@@ -39,13 +47,52 @@ def named(model: Model, field: str) -> str:
     return param.label if is_same else f"{param.label} ({field})"
 
 
-def money(generation: Generation) -> str:
-    """Say what a generation cost, labelled where it is simulated; empty where not known."""
+def model_title(model_id: str) -> str:
+    """Return a model's title, or its id where the catalog has lost it."""
+    try:
+        return find_model(model_id).title
+    except InvalidValuesError:
+        return model_id
+
+
+def spent(generation: Generation) -> str:
+    """Say what a generation cost; empty where that is not known."""
     if generation.usd_spent is not None:
-        figure = f"${generation.usd_spent:,.4f}".rstrip("0")
-        figure = figure + "0" * max(0, 2 - len(figure.partition(".")[2]))
-    elif generation.credits_used is not None:
-        figure = f"{generation.credits_used:,.0f} credits"
-    else:
-        return ""
-    return f"{figure} (simulated)" if generation.is_simulated else figure
+        return usd(generation.usd_spent)
+    if generation.credits_used is not None:
+        return f"{generation.credits_used:,.0f} credits"
+    return ""
+
+
+def money(generation: Generation) -> str:
+    """Say what a generation cost, marked where it is simulated; empty where not known."""
+    figure = spent(generation)
+    # A no-break space: the mark never stands on a line of its own.
+    return f"{figure}\N{NO-BREAK SPACE}sim" if figure and generation.is_simulated else figure
+
+
+def dollars(low: float, high: float) -> str:
+    """Write an amount or a range of USD: $0.70, $0.70–1.40; small ones with all their digits."""
+    if low == high:
+        return f"${_digits(low)}"
+    return f"${_digits(low)}–{_digits(high)}"
+
+
+def span(low_seconds: float, high_seconds: float) -> str:
+    """Write from when to when something usually ends, in the unit of `about`: 5–8."""
+    if high_seconds < 90:  # noqa: PLR2004  as in `about`
+        return f"{low_seconds:.0f}–{high_seconds:.0f}"
+    return f"{low_seconds / 60:.0f}–{high_seconds / 60:.0f}"
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text on one line, cut after `most` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+
+
+def _digits(usd: float) -> str:
+    if usd >= 0.1 or usd == 0:  # noqa: PLR2004  from ten cents on a tenth of a cent says nothing
+        return f"{usd:,.2f}"
+    whole, _, decimals = f"{usd:.4f}".partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"

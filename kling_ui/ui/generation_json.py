@@ -26,6 +26,7 @@ def generation_json(generation: Generation) -> dict[str, Any]:
         "usd_spent": generation.usd_spent,
         "credits_used": generation.credits_used,
         "simulated": generation.is_simulated,
+        "starred": generation.is_starred,
         "error": _error_json(generation.error),
     }
 

@@ -75,12 +75,6 @@ def owner_of(request: Any) -> str | None:
     return None if identity is None else identity.owner(request.session_hash)
 
 
-def is_for_this_visit(request: Any) -> bool:
-    """Tell whether a visitor of a shared host is known for this visit only: without the cookie."""
-    identity = _identity_of(request)
-    return identity is not None and identity.is_shared_host and identity.cookie_id is None
-
-
 def caller_of(request: Any) -> str:
     """Return whom limits count for a `gr.Request`: its cookie, else its address."""
     identity = _identity_of(request)

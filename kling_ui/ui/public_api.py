@@ -1,4 +1,4 @@
-"""The public API, as `gr.api` functions: models, submit, status, generate. JSON in, JSON out."""
+"""The public API, as `gr.api` functions: JSON in, JSON out."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,9 +7,16 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.catalog import MODELS, InvalidValuesError
-from kling_ui.service import DayLimitError, Generation, Service
-from kling_ui.ui.create.composer import PROMPT
+from kling_ui.service import (
+    DayLimitError,
+    Generation,
+    RequestExport,
+    Service,
+    export_request,
+)
+from kling_ui.ui.create.memory import PROMPT
 from kling_ui.ui.generation_json import generation_json
+from kling_ui.ui.history.filters import InvalidFilterError, read_filters
 from kling_ui.ui.identity import address_of, caller_of, owner_of
 from kling_ui.ui.ledger_errors import report_ledger_errors
 from kling_ui.ui.watching import SUBMITTING, WATCHING, WatchShares
@@ -17,14 +24,59 @@ from kling_ui.ui.watching import SUBMITTING, WATCHING, WatchShares
 LONGEST_WAIT_SECONDS = 45.0
 """How long one `/status` call may wait: clients cut calls at about a minute."""
 
+MOST_LISTED = 500
+"""How many generations one `/history` call may list."""
+
+MOST_SKIPPED = 1_000_000
+"""The largest offset: beyond, no ledger of this kind has rows."""
+
 
 def define(service: Service, shares: WatchShares) -> None:
     """Add the API to the Blocks being built; its watches are counted in `shares`."""
+    _define_questions(service)
+    _define_generations(service, shares)
 
+
+def _define_questions(service: Service) -> None:
     def models() -> list[dict[str, Any]]:
         """List the Kling models with their parameters: types, bounds, defaults, required."""
         return [model.listing() for model in MODELS.values()]
 
+    async def estimate(model: str, prompt: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Say what a request will cost (USD) and take (seconds); null where nobody can know.
+
+        Missing or wrong values widen the range; nothing is sent, checked or kept.
+        """
+        return await _estimate(service, model, prompt, parameters)
+
+    async def request(
+        id: str,  # noqa: A002  the API's word
+        visit: gr.Request,
+    ) -> dict[str, Any]:
+        """Return what a generation of yours was made from: model, prompt, parameters.
+
+        Ready for /submit; its pictures, sounds and videos are `input:SHA256.ext`.
+        """
+        return (await _request(service, owner_of(visit), id)).to_json()
+
+    async def history(
+        search: str, filters: dict[str, Any], limit: int, offset: int, request: gr.Request
+    ) -> dict[str, Any]:
+        """List your generations, newest first: `total` of them, and `limit` from `offset` on.
+
+        `search` is found in prompts, effects, models and ids. `filters`: task, model, status,
+        starred, simulated; each a value or a list.
+        """
+        owner = owner_of(request)
+        return await _history(service, owner, search, filters, limit=limit, offset=offset)
+
+    gr.api(models, api_name="models", concurrency_limit=None)
+    gr.api(estimate, api_name="estimate", concurrency_limit=None)
+    gr.api(report_ledger_errors(request), api_name="request", concurrency_limit=None)
+    gr.api(report_ledger_errors(history), api_name="history", concurrency_limit=None)
+
+
+def _define_generations(service: Service, shares: WatchShares) -> None:
     async def submit(
         model: str, prompt: str, parameters: dict[str, Any], request: gr.Request
     ) -> dict[str, Any]:
@@ -63,7 +115,6 @@ def define(service: Service, shares: WatchShares) -> None:
                 if snapshot != generation:
                     yield generation_json(snapshot)
 
-    gr.api(models, api_name="models", concurrency_limit=None)
     for function, places in ((submit, SUBMITTING), (status, WATCHING), (generate, WATCHING)):
         gr.api(report_ledger_errors(function), api_name=function.__name__, **places)
 
@@ -82,6 +133,48 @@ async def _submit(
         return await service.submit(request, owner=owner)
     except (InvalidValuesError, DayLimitError) as exc:
         raise _refusal(str(exc)) from exc
+
+
+async def _estimate(service: Service, model: Any, prompt: Any, parameters: Any) -> dict[str, Any]:
+    await service.live.first_list()
+    values = parameters if isinstance(parameters, dict) else {}
+    given = {**values, PROMPT: prompt} if prompt not in (None, "") else values
+    try:
+        return service.estimates.estimate(model, given).to_json()
+    except InvalidValuesError as exc:
+        raise _refusal(str(exc)) from exc
+
+
+async def _request(service: Service, owner: str | None, generation_id: Any) -> RequestExport:
+    generation = await service.get(generation_id) if isinstance(generation_id, str) else None
+    if generation is None or not service.owns(generation, owner):
+        raise _refusal("id: there is no such generation of yours here.")
+    exported = await asyncio.to_thread(export_request, generation, service.files)
+    if exported.missing:
+        gone = "can't be restored: its file is no longer here."
+        raise _refusal(" ".join(f"{name}: {gone}" for name in exported.missing))
+    return exported
+
+
+async def _history(
+    service: Service, owner: str | None, search: Any, filters: Any, *, limit: Any, offset: Any
+) -> dict[str, Any]:
+    for name, number in (("limit", limit), ("offset", offset)):
+        if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+            raise _refusal(f"{name}: must be a whole number, 0 or more.")
+    if limit > MOST_LISTED:
+        raise _refusal(f"limit: {MOST_LISTED} at most; go on with offset.")
+    if offset > MOST_SKIPPED:
+        raise _refusal(f"offset: {MOST_SKIPPED:,} at most; narrow the search.")
+    try:
+        wanted = read_filters(search, filters)
+    except InvalidFilterError as exc:
+        raise _refusal(str(exc)) from exc
+    page = await service.history.page(owner, wanted, limit=limit, offset=offset)
+    return {
+        "total": page.totals.count,
+        "generations": [generation_json(each) for each in page.generations],
+    }
 
 
 async def _status(service: Service, generation_id: Any, wait: Any, *, may_wait: bool) -> Generation:

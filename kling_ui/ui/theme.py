@@ -1,5 +1,6 @@
 """How the page looks: the theme, and the style and script files beside this module."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,24 @@ import gradio as gr
 from gradio.themes.utils import colors, sizes
 
 _HERE = Path(__file__).parent / "assets"
-_STYLES = ("page.css", "brush.css")
-_SCRIPTS = ("proxy_name.js", "page.js", "uploads.js")
-# Gradio rewrites the rules of `css`: those for the root are lost inside a media query.
+_STYLES = ("page.css", "brush.css", "create.css", "settings.css", "history.css")
+_ROOT_STYLES = ("frame.css", "result.css", "present.css")
+_SCRIPTS = (
+    "proxy_name.js",
+    "page.js",
+    "recipe_drop.js",
+    "uploads.js",
+    "create.js",
+    "result.js",
+    "present.js",
+    "settings.js",
+    "history.js",
+)
+# Gradio rewrites the rules of `css` and loses those for the root: these go into the head.
 _ROOT = (
     "html { scroll-padding-bottom: 112px; }"
-    "@media (max-width: 820px) { html:root { --k-gutter: 16px; --k-segment-padding: 6px 4px; } }"
+    "@media (max-width: 767px) { html:root { --k-gutter: 16px; --k-segment-padding: 6px 4px;"
+    " --k-places: 56px; scroll-padding-bottom: 168px; } }"
 )
 _SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -20,13 +33,17 @@ _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 def theme() -> dict[str, Any]:
     """Return what `Blocks.launch` takes to style the page."""
-    script = "\n".join((_HERE / name).read_text("utf-8") for name in _SCRIPTS)
+    root = f"{_ROOT}\n{_joined(_ROOT_STYLES)}"
     return {
         "theme": _theme(),
-        "css": "\n".join((_HERE / name).read_text("utf-8") for name in _STYLES),
-        "head": f"<style>{_ROOT}</style><script>{script}</script>",
+        "css": _joined(_STYLES),
+        "head": f"<style>{root}</style><script>{_joined(_SCRIPTS)}</script>",
         "favicon_path": _HERE / "favicon.svg",
     }
+
+
+def _joined(names: Iterable[str]) -> str:
+    return "\n".join((_HERE / name).read_text("utf-8") for name in names)
 
 
 def _theme() -> gr.themes.Base:

@@ -1,497 +1,313 @@
-"""The composer: one static superset of fields, shown and dressed for the chosen model.
+"""The composer: one static superset of fields, shown and filled for the chosen model.
 
-What a person filled in survives a change of model where the new one takes it; where it does
-not, the form says what will not be sent, and keeps it.
+Where a field stands comes from its parameter, who lays it out from the parameter's kind.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from typing import Any
 
 import gradio as gr
 
-from kling_ui.catalog import (
-    MODELS,
-    NOTED,
-    InvalidValuesError,
-    Model,
-    Param,
-    Problem,
-    Task,
-    find_model,
-)
-from kling_ui.ui import formatting
-from kling_ui.ui.create.fields import (
-    QUIET,
-    Field,
-    Updates,
-    brush_fields,
-    camera_field,
-    elements_field,
-    flag_field,
-    list_field,
-    media_field,
-    move_field,
-    number_field,
-    pair_field,
-    pictures_field,
-    range_field,
-    reading,
-    segments_field,
-    storyboard_field,
-    text_field,
-)
-
-PROMPT = "prompt"
-FIRST_MODEL = next(iter(MODELS.values()))
-
-EXAMPLES = {
-    "Raccoon": "A cheerful white raccoon running through a sequoia forest, golden hour",
-    "Rainy kitchen": "Slow dolly over a kitchen table: steam rises from a cup, rain outside",
-    "Paper boat": "A paper boat drifts down a flooded street at night, neon reflections",
-    "Dandelion": "Macro shot of a dandelion opening in time-lapse, soft light, dew drops",
-}
-"""Prompts to start from, by the word on their chip."""
-
-
-# Gradio's own list fails without a word on a model that an answer under way has just taken off it.
-ModelList = reading("ModelList", gr.Dropdown, lambda _self, chosen: chosen)
-
-KeptValues = dict[str, Any]
-"""What a person has set of the plain values, by parameter: it outlives a change of model."""
-
-
-_CHANGING = Problem(
-    "model", "was still changing with the task. Look at it, then press Generate again."
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FormInput:
-    """What a person has filled in: the model, its values, and what of it can't be sent."""
-
-    model: Model
-    values: dict[str, Any]
-    problems: tuple[Problem, ...]
+from kling_ui.catalog import MODELS, Flag, KeptUpload, Model, Request, Section, Task, find_model
+from kling_ui.service import Estimate, LedgerError, Service
+from kling_ui.ui.create import launch, model_picker, switches
+from kling_ui.ui.create.examples import EXAMPLES, chips_html, values_of
+from kling_ui.ui.create.fields import QUIET, Field, Updates, limits_of
+from kling_ui.ui.create.kept_uploads import KeptUploads, Kind
+from kling_ui.ui.create.layout import FIRST_TASK, Layout, RawForm
+from kling_ui.ui.create.memory import PROMPT, Memory, prompt_key
+from kling_ui.ui.create.outlook import Outlook
+from kling_ui.ui.create.picker import picker_props
+from kling_ui.ui.create.reader import FormReader, RefusedForm
+from kling_ui.ui.identity import owner_of
 
 
 class Form:
-    """The laid-out composer. Make it inside the Blocks that it belongs to.
+    """The laid-out composer. Make it inside the Blocks that it belongs to."""
 
-    `simulated_seconds` is how long a simulated generation takes, or None with a key. `remark_on`
-    says of a model's id what the provider's lists tell against it, or nothing.
-    """
-
-    def __init__(
-        self,
-        *,
-        simulated_seconds: float | None,
-        remark_on: Callable[[str], str] = lambda _: "",
-    ) -> None:
-        self._simulated_seconds = simulated_seconds
-        self._remark_on = remark_on
-        self._fields: list[Field] = []
-        self._folds: dict[Any, tuple[Field, ...]] = {}
-        self._doubts: dict[str, gr.HTML] = {}
-        self._lay_out()
-        inputs = [control for field in self._fields for control in field.inputs]
-        self._controls = list({id(c): c for c in inputs}.values())
-        self._position = {id(c): i for i, c in enumerate(self._controls)}
-        self._blank = [FIRST_MODEL.id, "", *[None] * len(self._controls)]
-        for component, properties in self._switch(FIRST_MODEL, {}, self._blank).items():
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._uploads = KeptUploads(service)
+        self._layout = layout = Layout(self._wire_note)
+        self._reader = FormReader(layout, service, self._uploads)
+        self._outlook = Outlook(layout, service)
+        first = model_picker.default_model(FIRST_TASK, {})
+        for component, properties in self._switch(first, Memory()).items():
             for name, value in properties.items():
                 setattr(component, name, value)
-        self.inputs = [self.model, self.prompt, *self._controls, self.task]
-        plain = [control for field in self._fields if field.is_plain for control in field.inputs]
-        self.kept = [self.model, self.prompt, *plain]
+        plain = [control for field in layout.fields if field.is_plain for control in field.inputs]
+        self.task, self.model, self.inputs = layout.task, layout.model, layout.inputs
+        self.generate, self.problems = layout.generate, layout.problems
+        self.memory = layout.memory
+        self.kept = [layout.model, *plain]
+        self.recalled = layout.outputs()
         self._wire()
 
     # -- what the page asks for
 
-    def read(self, raw: Sequence[Any]) -> FormInput:
-        """Turn the values of `inputs` into what may be sent, and what can't be.
+    async def prepare(self, raw: Sequence[Any], owner: str | None) -> Request | RefusedForm:
+        """Check what the form holds, once; return the request, or what is to be fixed."""
+        return await self._reader.prepare(raw, owner)
 
-        Blocks while uploads are checked and converted. Raises InvalidValuesError for an
-        unknown model only.
-        """
-        model = find_model(raw[0])
-        if raw[-1] != model.task.value:
-            # The task was chosen a moment ago; what would be sent is not what is looked at.
-            return FormInput(model=model, values={}, problems=(_CHANGING,))
-        values: dict[str, Any] = {PROMPT: raw[1]} if model.param(PROMPT) else {}
-        problems: list[Problem] = []
-        for field, param in self._used_by(model):
-            try:
-                value = field.read(param, self._raw_of(field, raw))
-            except ValueError as exc:
-                problems.append(Problem(field.name, str(exc)))
-                continue
-            is_assumed = value is not None and value in (param.default, param.assumed)
-            if not param.is_empty(value) and not is_assumed:
-                values[field.name] = value
-        return FormInput(
-            model=model,
-            values=values,
-            problems=(*problems, *_refused(model, values, {p.field for p in problems})),
-        )
+    def estimate(self, request: Request, raw: Sequence[Any], owner: str | None) -> Estimate:
+        """Return what a prepared request of this form will cost."""
+        filled = self._reader.read(raw, owner)
+        return self._outlook.estimate(filled, request.payload)
 
-    def recall(self, payload: Mapping[str, Any]) -> dict[Any, Any]:
-        """Return how the form changes to hold the model, prompt and plain values of a request.
+    def filled(
+        self, model: Model, values: Mapping[str, Any], memory: Memory | None = None
+    ) -> dict[Any, Any]:
+        """Return how the form changes to hold exactly these values; files are Paths."""
+        used = self._layout.used_by(model)
+        memory = self._with_plain(memory, model, values)
+        updates = self._switch(model, memory)
+        for field, _ in sorted(used, key=lambda pair: pair[0].name in values):
+            if not field.is_plain:
+                _refill(updates, field, field.fill(values.get(field.name)))
+        words, control = switches.sides_for(model, values)
+        updates[self._layout.words]["value"] = words
+        updates[self._layout.control]["value"] = control
+        updates[self._layout.task] = {"value": model.task.value}
+        return self._as_updates(updates, model, memory)
 
-        Files are not kept, so pictures and sounds stay as they are on the form.
+    def recall(self, payload: Mapping[str, Any], memory: Memory | None = None) -> dict[Any, Any]:
+        """Return how the form changes to hold a request; its files are Paths among the uploads.
+
+        Without a model of the catalog nothing changes.
         """
         model = MODELS.get(payload.get("model", ""))
         if model is None:
-            return {self._chosen: {}}
-        plain = {field.name for field, _ in self._used_by(model) if field.is_plain}
-        chosen = {name: value for name, value in payload.items() if name in plain}
-        updates = self._switch(model, chosen, self._blank)
-        updates[self.task] = {"value": model.task.value}
-        updates[self.model] = {"choices": self._model_choices(model.task), "value": model.id}
-        prompt = payload.get(PROMPT, "")
-        updates[self.prompt] = {**updates.get(self.prompt, {}), "value": prompt}
-        return self._as_updates(updates, model, chosen)
+            return {self._layout.memory: gr.skip()}
+        values = {name: value for name, value in payload.items() if name != "model"}
+        return self.filled(model, values, memory)
 
-    def restored(self, values: Sequence[Any]) -> dict[Any, Any]:
-        """Return how the form changes to hold `values` of `kept`, as a browser has saved them."""
-        model = MODELS.get(values[0]) if isinstance(values[0], str) else None
+    def restored(self, values: Sequence[Any], models: Mapping[str, str]) -> dict[Any, Any]:
+        """Return how the form changes to hold `values` of `kept`, as a browser has saved them.
+
+        `models` are the last used ones by task; without values the form begins with one of them.
+        """
+        used = {task: id_ for task, id_ in models.items() if id_ in MODELS}
+        model = MODELS.get(values[0]) if values and isinstance(values[0], str) else None
+        memory = Memory(models=used)
         if model is None:
-            return {self._chosen: {}}
-        saved = {id(control): value for control, value in zip(self.kept, values, strict=True)}
-        raw = [model.id, values[1], *[saved.get(id(control)) for control in self._controls]]
-        chosen = self._remember(model, {}, raw)
-        prompt = values[1] if isinstance(values[1], str) else ""
-        return self.recall({**chosen, "model": model.id, PROMPT: prompt})
+            model = model_picker.default_model(FIRST_TASK, used)
+        else:
+            saved = {id(c): value for c, value in zip(self.kept, values, strict=True)}
+            raw = RawForm(
+                model.id, "", "", "", [saved.get(id(control)) for control in self._layout.controls]
+            )
+            memory = memory.with_plain(model, self._layout.with_raw(model, raw))
+        updates = self._switch(model, memory)
+        updates[self._layout.task] = {"value": model.task.value}
+        return self._as_updates(updates, model, memory)
 
-    def validate(self, *raw: Any) -> list[Any]:
-        """Return Gradio's verdict on each of `inputs`: what is wrong is said at its field."""
-        try:
-            filled = self.read(raw)
-        except InvalidValuesError as refusal:
-            return [gr.validate(False, str(refusal)), *[gr.validate(True, "")] * (len(raw) - 1)]
-        messages = {
-            p.field: f"{formatting.named(filled.model, p.field)} {p.message}"
-            for p in filled.problems
-        }
-        first = {field.name: id(field.inputs[0]) for field, _ in self._used_by(filled.model)}
-        at = {first[name]: text for name, text in messages.items() if name in first}
-        controls = [at.get(id(control), "") for control in self._controls]
-        said = [messages.get("model", ""), messages.get(PROMPT, ""), *controls, ""]
-        return [gr.validate(not text, text) for text in said]
+    # -- wiring
 
-    def remarked(self, task: str) -> Any:
-        """Return the model list with what the provider's lists say by now."""
-        return gr.update(choices=self._model_choices(Task(task)))
-
-    def _model_choices(self, task: Task) -> list[tuple[str, str]]:
-        """Return a task's models for the list, the newest version first."""
-        models = [model for model in MODELS.values() if model.task is task]
-        models.sort(key=_newness, reverse=True)
-        return [(self._titled(model), model.id) for model in models]
-
-    def _titled(self, model: Model) -> str:
-        remark = self._remark_on(model.id)
-        return f"{model.title} ({remark})" if remark else model.title
-
-    # -- layout
-
-    def _lay_out(self) -> None:
-        self.task = gr.Radio(
-            [task.value for task in Task],
-            value=FIRST_MODEL.task.value,
-            label="Task",
-            show_label=False,
-            container=False,
-            elem_id="task",
-            elem_classes=["k-segments"],
-        )
-        self.model = ModelList(
-            self._model_choices(FIRST_MODEL.task),
-            value=FIRST_MODEL.id,
-            label="Model",
-            elem_id="model",
-            filterable=False,
-        )
-        self._shown_model = gr.State(FIRST_MODEL.id)
-        self._chosen = gr.State({})
-        scene = self._add(list_field("effect_scene"))
-        self._add(pair_field("image_url", scene.inputs[0]))
-        self._add(media_field("video_url", "video"))
-        with gr.Row(elem_classes=["k-pair", "k-frames"]):
-            picture = self._add(media_field("image_url", "image"))
-            self._add(media_field("tail_image_url", "image"))
-            self._add(media_field("last_image_url", "image"))
-        self._doubt("tail_image_url")
-        self._add(pictures_field("image_list"))
-        self._add(media_field("audio_url", "audio"))
-        self._lay_out_prompt()
-        with gr.Row(elem_classes=["k-pair"]):
-            self._add(segments_field("aspect_ratio"))
-            self._add(segments_field("duration"))
-        self._add(range_field("duration"))
-        with gr.Row(elem_classes=["k-pair"]):
-            self._add(segments_field("character_orientation"))
-            self._add(segments_field("mode"))
-        with gr.Row(elem_classes=["k-pair"]):
-            self._add(flag_field("generate_audio"))
-            self._add(flag_field("keep_audio"))
-        self._add(number_field("cfg_scale"))
-        self._fold("Camera", "camera", _camera_fields)
-        self._fold(
-            "Motion brush",
-            "brush",
-            lambda fold: brush_fields(
-                "dynamic_masks",
-                "static_mask",
-                picture=picture.inputs[0],
-                fold=fold,
-                shown_model=self._shown_model,
+    def _wire(self) -> None:
+        shown = [self._layout.shown_model, self._layout.memory, *self.inputs]
+        for switched in (
+            self._layout.task.input(self._on_task, shown, self.recalled, **QUIET),
+            self._layout.model.input(self._on_model, shown, self.recalled, **QUIET),
+            self._layout.examples.click(self._on_example, [self.memory], self.recalled, **QUIET),
+            self._layout.sends.click(
+                self._on_drop, [self._layout.shown_model], self.recalled, **QUIET
             ),
+        ):
+            self.then_reckon(switched)
+        # What is typed is told by create.js once the typing pauses; the rest at once.
+        text = {id(box) for box in self._layout.controls if isinstance(box, gr.Textbox)}
+        told = [control for control in self._layout.controls if id(control) not in text]
+        triggers = [self._layout.typed.click]
+        triggers += [each.change for each in (self._layout.words, self._layout.control, *told)]
+        gr.on(triggers, self._on_change, self.inputs, self._launched, **QUIET)
+
+    def then_reckon(self, event: Any) -> None:
+        """Work out price, wait and what is sent once an event has changed the form."""
+        event.then(self._on_change, self.inputs, self._launched, **QUIET)
+
+    @property
+    def _launched(self) -> list[Any]:
+        return [self.generate, self._layout.sends, self._layout.price]
+
+    def wire_load(self, page: gr.Blocks) -> None:
+        """Show prices once the page is there and the provider's list has come."""
+        page.load(self._on_list, self.inputs, [self._layout.model, *self._launched], **QUIET)
+
+    def _wire_note(self, shown_model: Any, well: Any, note: Any, name: str, kind: Kind) -> None:
+        async def on_upload(path: str | None, shown: str, request: gr.Request) -> str:
+            if not path or shown not in MODELS:
+                return ""
+            limits = limits_of(MODELS[shown].param(name), kind)
+            try:
+                found = await self._uploads.keep(path, kind, limits, owner_of(request))
+            except LedgerError:
+                return ""  # told when it is to be sent
+            if isinstance(found, KeptUpload):
+                return f"<p>{escape(' '.join(found.notes))}</p>" if found.notes else ""
+            return f'<p data-tone="bad" role="alert">{escape(str(found))}</p>'
+
+        well.change(on_upload, [well, shown_model], [note], **QUIET)
+
+    # -- events
+
+    def _on_task(self, shown: str, memory: Memory, *raw: Any) -> dict[Any, Any]:
+        form = RawForm.of(raw)
+        task = Task(form.task)
+        before = find_model(shown)
+        memory = memory.with_plain(before, self._layout.with_raw(before, form))
+        others = {i: form.controls[i] for i in self._layout.others()}
+        memory = memory.with_others(before.task, others)
+        model = model_picker.default_model(task, memory.models)
+        updates = self._switch(model, memory)
+        kept = memory.others.get(task.value, {})
+        for i in self._layout.others():
+            updates.setdefault(self._layout.controls[i], {})["value"] = kept.get(
+                i, self._layout.blank[i]
+            )
+        return self._as_updates(updates, model, memory)
+
+    def _on_model(self, shown: str, memory: Memory, *raw: Any) -> dict[Any, Any]:
+        form = RawForm.of(raw)
+        model = find_model(form.model_id)
+        before = find_model(shown)
+        if model.id == shown or model.task is not before.task:
+            return {self._layout.shown_model: shown}
+        memory = memory.with_plain(before, self._layout.with_raw(before, form)).with_model(model)
+        updates = self._switch(model, memory)
+        sides = [side for _, side in switches.words_sides(model)]
+        updates[self._layout.words]["value"] = form.words if form.words in sides else PROMPT
+        sides = [side for _, side in switches.control_sides(model)]
+        updates[self._layout.control]["value"] = (
+            form.control if form.control in sides else switches.NONE
         )
-        self._fold("Elements", "elements", lambda _fold: [elements_field("elements")])
-        self._fold("Storyboard", "storyboard", _shot_fields)
-        self._fold("More", "more", lambda _fold: [segments_field("provider")])
-        self.notice = gr.HTML("", elem_id="notice", elem_classes=["k-plain", "k-note"])
-        with gr.Column(elem_id="launch"):
-            self.estimate = gr.HTML(
-                self._estimate(FIRST_MODEL), elem_id="estimate", elem_classes=["k-plain"]
-            )
-            self.generate = gr.Button("Generate", variant="primary", elem_id="generate")
+        names = [*self._others_left_out(model, form), *memory.left_out(model)]
+        updates[self._layout.notice] = {"value": _not_sent(dict.fromkeys(map(_any_label, names)))}
+        return self._as_updates(updates, model, memory)
 
-    def _lay_out_prompt(self) -> None:
-        with gr.Column(elem_id="prompt-card") as self._prompt_card:
-            self.prompt = gr.Textbox(label="Prompt", lines=3, max_lines=10, elem_id="prompt")
-            self._count = gr.HTML("", elem_id="prompt-count", elem_classes=["k-plain"])
-            self._add(text_field("negative_prompt"))
-        with gr.Column(elem_id="example-row") as self._examples:
-            gr.Examples(
-                [[text] for text in EXAMPLES.values()],
-                [self.prompt],
-                label="Examples",
-                example_labels=list(EXAMPLES),
-                cache_examples=False,
-                elem_id="examples",
-                api_visibility="private",
-            )
+    def _on_example(self, memory: Memory, event: gr.EventData) -> dict[Any, Any]:
+        example = next(
+            (each for each in EXAMPLES if each.key == getattr(event, "example", None)), None
+        )
+        if example is None:
+            return {self._layout.memory: gr.skip()}
+        return self.filled(MODELS[example.model], values_of(example), memory)
 
-    def _add(self, field: Field) -> Field:
-        self._fields.append(field)
-        return field
+    def _on_drop(self, shown: str, event: gr.EventData) -> dict[Any, Any]:
+        updates: Updates = {}
+        for field, param in self._layout.used_by(find_model(shown)):
+            if field.name == getattr(event, "drop", None):
+                empty = False if isinstance(param, Flag) else param.initial
+                _refill(updates, field, field.fill(empty if field.is_plain else None))
+        return {each: gr.update(**values) for each, values in updates.items()} or {
+            self._layout.memory: gr.skip()
+        }
 
-    def _fold(self, label: str, elem_id: str, make: Any) -> None:
-        with gr.Accordion(label, open=False, elem_id=elem_id, elem_classes=["k-fold"]) as fold:
-            self._folds[fold] = tuple(self._add(field) for field in make(fold))
-            for name in dict.fromkeys(field.name for field in self._folds[fold]):
-                self._doubt(name)
+    async def _on_change(self, request: gr.Request, *raw: Any) -> dict[Any, Any]:
+        form, owner = RawForm.of(raw), owner_of(request)
+        model = MODELS.get(form.model_id)
+        if model is None or model.task.value != form.task:
+            return {self._layout.price: gr.skip()}
+        filled = self._reader.read(raw, owner)
+        estimate = self._outlook.estimate(filled, filled.values)
+        balance = None if estimate.is_simulated else await self._service.balance.usd()
+        hints = self._outlook.hints(filled, form)
+        return {
+            self.generate: gr.Button(launch.button_label(estimate)),
+            self._layout.sends: launch.sends_html(self._outlook.parts(filled, form)),
+            self._layout.price: launch.price_html(estimate, hints, balance=balance),
+        }
 
-    def _doubt(self, name: str) -> None:
-        """Keep a place for what Kling itself does not document, if a model has such a thing."""
-        if name in NOTED:
-            self._doubts[name] = gr.HTML("", elem_classes=["k-plain", "k-note", "k-doubt"])
+    async def _on_list(self, request: gr.Request, *raw: Any) -> dict[Any, Any]:
+        await self._service.live.first_list()
+        form = RawForm.of(raw)
+        model = find_model(form.model_id)
+        return {
+            self._layout.model: gr.update(**self._picker(model)),
+            **await self._on_change(request, *raw),
+        }
 
     # -- the chosen model
 
-    def _wire(self) -> None:
-        changed = [
-            self.model,
-            self._shown_model,
-            self._chosen,
-            self.prompt,
-            self._count,
-            self._prompt_card,
-        ]
-        changed += [self._examples, self.notice, self.estimate, *self._folds]
-        for field in self._fields:
-            changed += [field.frame, *field.inputs, *field.extras]
-        outputs = list({id(each): each for each in changed}.values())
-        self.recalled = [self.task, *outputs]
-        self.task.input(
-            self._on_task,
-            [self._shown_model, self._chosen, self.task, self._shown_model, *self.inputs[1:]],
-            outputs,
-            **QUIET,
-        )
-        self.model.input(
-            self._on_model, [self._shown_model, self._chosen, *self.inputs], outputs, **QUIET
-        )
-        for field in self._fields:
-            for control in (
-                field.inputs[:2] if field.name in (*NOTED, "duration", "generate_audio") else ()
-            ):
-                control.change(
-                    self._on_doubt,
-                    [self._shown_model, *self.inputs],
-                    list(self._doubts.values()),
-                    **QUIET,
-                )
-
-    def _on_task(self, shown_id: str, chosen: KeptValues, task: str, *raw: Any) -> dict[Any, Any]:
-        shown = find_model(shown_id)
-        model = _closest(shown, Task(task))
-        chosen = self._remember(shown, chosen, raw)
-        updates = self._switch(model, chosen, raw)
-        updates[self.model] = {"choices": self._model_choices(model.task), "value": model.id}
-        return self._as_updates(updates, model, chosen)
-
-    def _on_model(self, shown_id: str, chosen: KeptValues, *raw: Any) -> dict[Any, Any]:
-        model = find_model(raw[0])
-        if model.id == shown_id:
-            # Gradio tells of one choice twice; the second time the values are on their way.
-            return {self._shown_model: model.id}
-        chosen = self._remember(find_model(shown_id), chosen, raw)
-        return self._as_updates(self._switch(model, chosen, raw), model, chosen)
-
-    def _on_doubt(self, shown_id: str, *raw: Any) -> list[str]:
-        """Warn at the fields of what Kling does not document; it may be sent all the same."""
-        model = find_model(shown_id)
-        given: dict[str, Any] = {}
-        for field, param in self._used_by(model):
-            values = self._raw_of(field, raw)
-            if field.is_plain:
-                given[field.name] = values[0]
-            elif field.is_filled(values):
-                is_camera = field.name == "camera_control"
-                given[field.name] = {"type": values[0]} if is_camera else param.label
-        said = {problem.field: problem.message for problem in model.warnings(given)}
-        return [f"<p>{escape(said[name])}</p>" if name in said else "" for name in self._doubts]
-
-    def _as_updates(self, updates: Updates, model: Model, chosen: KeptValues) -> dict[Any, Any]:
-        updates = {component: gr.update(**values) for component, values in updates.items()}
-        return {**updates, self._shown_model: model.id, self._chosen: chosen}
-
-    def _remember(self, shown: Model, chosen: KeptValues, raw: Sequence[Any]) -> KeptValues:
-        """Return `chosen` with what a person has set of the shown model's plain values."""
-        chosen = dict(chosen)
-        for field, param in self._used_by(shown):
-            if field.is_plain:
-                value = self._raw_of(field, raw)[0]
-                chosen.pop(field.name, None)
-                if not param.is_empty(value) and value != param.initial:
-                    chosen[field.name] = value
-        return chosen
-
-    def _switch(self, model: Model, chosen: KeptValues, raw: Sequence[Any]) -> Updates:
-        """Return how the form changes to show a model, keeping what a person has chosen."""
-        used = {id(field): param for field, param in self._used_by(model)}
-        updates: Updates = {field.frame: {"visible": False} for field in self._fields}
-        for field in self._fields:
+    def _switch(self, model: Model, memory: Memory) -> Updates:
+        """Return how the form changes to show a model with what is remembered."""
+        used = {id(field): param for field, param in self._layout.used_by(model)}
+        updates: Updates = {}
+        for field in self._layout.fields:
+            updates.setdefault(field.frame, {"visible": False})
+            for extra in field.extras:
+                updates.setdefault(extra, {})
+        for field in self._layout.fields:
             if (param := used.get(id(field))) is not None:
-                updates.update(field.updates(param, _kept(param, chosen)))
-        for fold, fields in self._folds.items():
-            updates[fold] = {"visible": any(id(field) in used for field in fields)}
-        updates.update(self._prompt_updates(model))
-        updates[self.notice] = {"value": _not_sent(self._left_out(model, chosen, raw))}
-        updates[self.estimate] = {"value": self._estimate(model)}
-        return updates
-
-    def _prompt_updates(self, model: Model) -> Updates:
-        param: Any = model.param(PROMPT)
-        if param is None:
-            return {
-                self._prompt_card: {"visible": False},
-                self._examples: {"visible": False},
-            }
-        label = param.label if param.required else f"{param.label} (optional)"
-        limit = f'<span data-count-of="prompt" data-limit="{param.max_length}"></span>'
-        return {
-            self._prompt_card: {"visible": True},
-            self.prompt: {"label": label, "placeholder": param.placeholder},
-            self._count: {"value": limit},
-            self._examples: {"visible": model.task is Task.TEXT},
+                value = memory.value(model, param) if field.is_plain else None
+                updates.update(field.updates(param, value))
+        words, control = switches.words_sides(model), switches.control_sides(model)
+        updates[self._layout.words] = _radio(words, PROMPT)
+        updates[self._layout.control] = _radio(control, switches.NONE)
+        updates[self._layout.prompt_card] = {"visible": self._has_section(model, Section.WORDS)}
+        updates[self._layout.advanced] = {"visible": self._has_section(model, Section.ADVANCED)}
+        updates[self._layout.model] = self._picker(model)
+        updates[self._layout.notice] = {"value": ""}
+        updates[self._layout.problems] = {"value": ""}
+        updates[self._layout.examples] = {
+            "value": chips_html(model.task, is_simulated=self._service.is_simulated)
         }
+        return {component: values for component, values in updates.items() if values}
 
-    def _left_out(self, model: Model, chosen: KeptValues, raw: Sequence[Any]) -> Iterable[str]:
-        """Name what a person has filled in that the model does not take."""
-        used = {id(field) for field, _ in self._used_by(model)}
-        if raw[1] and raw[1].strip() and model.param(PROMPT) is None:
-            yield "Prompt"
-        for field in self._fields:
-            is_left_out = id(field) not in used and not field.is_plain
-            if is_left_out and field.is_filled(self._raw_of(field, raw)):
-                yield _any_param(field).label
-        for name, value in chosen.items():
-            param = model.param(name)
-            if param is None or _kept(param, chosen) != value:
-                yield _any_param(next(f for f in self._fields if f.name == name)).label
+    def _with_plain(self, memory: Memory | None, model: Model, values: Mapping[str, Any]) -> Memory:
+        """Return a memory that holds of a model's plain values exactly those in `values`."""
+        memory = memory or Memory()
+        names = [field.name for field, _ in self._layout.used_by(model) if field.is_plain]
+        keys = {prompt_key(model, name) for name in names}
+        others = {key: value for key, value in memory.plain.items() if key not in keys}
+        given = {prompt_key(model, name): values[name] for name in names if name in values}
+        return replace(memory, plain={**others, **given}).with_model(model)
 
-    def _used_by(self, model: Model) -> list[tuple[Field, Param]]:
-        pairs = [(field, model.param(field.name)) for field in self._fields]
-        return [(f, param) for f, param in pairs if param is not None and f.fits(param)]
+    def _picker(self, model: Model) -> dict[str, Any]:
+        rows = model_picker.options(model.task, self._service)
+        return picker_props(label="Model", options=rows, value=model.id, is_searchable=False)
 
-    def _raw_of(self, field: Field, raw: Sequence[Any]) -> list[Any]:
-        return [raw[2 + self._position[id(control)]] for control in field.inputs]
+    def _as_updates(self, updates: Updates, model: Model, memory: Memory) -> dict[Any, Any]:
+        changed = {component: gr.update(**values) for component, values in updates.items()}
+        return {**changed, self._layout.shown_model: model.id, self._layout.memory: memory}
 
-    def _estimate(self, model: Model) -> str:
-        if self._simulated_seconds is not None:
-            left, right = (
-                "Free: simulated",
-                f"takes about {formatting.about(self._simulated_seconds)}",
-            )
-        else:
-            left = "Paid from your AI/ML API balance"
-            right = f"usually about {formatting.about(model.typical_seconds)}"
-        return f'<div class="k-estimate"><span>{left}</span><span>{right}</span></div>'
+    def _has_section(self, model: Model, section: Section) -> bool:
+        return any(param.section is section for param in model.params)
 
-
-def _refused(model: Model, values: dict[str, Any], known: set[str]) -> list[Problem]:
-    try:
-        model.payload(values)
-    except InvalidValuesError as refusal:
-        return [problem for problem in refusal.problems if problem.field not in known]
-    return []
+    def _others_left_out(self, model: Model, form: RawForm) -> list[str]:
+        used = {id(field) for field, _ in self._layout.used_by(model)}
+        return [
+            field.name
+            for field in self._layout.fields
+            if id(field) not in used
+            and not field.is_plain
+            and model.param(field.name) is None
+            and field.is_filled(self._layout.raw_of(field, form))
+        ]
 
 
-def _camera_fields(_fold: Any) -> list[Field]:
-    return [
-        camera_field("camera_control"),
-        segments_field("camera_control"),
-        move_field("advanced_camera_control"),
-    ]
+def _radio(sides: Sequence[tuple[str, str]], value: str) -> dict[str, Any]:
+    if not sides:
+        return {"value": value, "visible": False}
+    return {"choices": list(sides), "value": value, "visible": True}
 
 
-def _shot_fields(_fold: Any) -> list[Field]:
-    return [storyboard_field("multi_prompt"), segments_field("shot_type")]
+def _refill(updates: Updates, field: Field, raw: Sequence[Any]) -> None:
+    for control, value in zip(field.inputs, raw, strict=False):
+        updates.setdefault(control, {})["value"] = value
 
 
-def _newness(model: Model) -> float:
-    number = model.version.split()[0]
-    # O1 came between 2.6 and 3; avatars have no number.
-    return float(number) if number[0].isdigit() else 2.8
+def _any_label(name: str) -> str:
+    found = (model.param(name) for model in MODELS.values())
+    return next(param.label for param in found if param is not None)
 
 
-def _closest(shown: Model, task: Task) -> Model:
-    """Return the model of a task that is most like the one shown."""
-    candidates = [model for model in MODELS.values() if model.task is task]
-    return max(
-        candidates,
-        key=lambda m: (
-            m.version == shown.version and m.tier == shown.tier,
-            m.version == shown.version,
-        ),
-    )
-
-
-def _any_param(field: Field) -> Param:
-    """Return some model's parameter that a field is for."""
-    found = (model.param(field.name) for model in MODELS.values())
-    return next(param for param in found if param is not None and field.fits(param))
-
-
-def _kept(param: Param, chosen: KeptValues) -> Any:
-    """Return what a control shows: what a person chose, where the model takes it."""
-    value = chosen.get(param.name)
-    try:
-        return param.initial if param.is_empty(value) else param.check(value)
-    except ValueError:
-        return param.initial
-
-
-def _not_sent(names: Iterable[str]) -> str:
-    said = ", ".join(dict.fromkeys(names))
-    if not said:
+def _not_sent(names: Mapping[str, Any]) -> str:
+    if not names:
         return ""
+    said = escape(", ".join(names))
     return (
-        f"<p>Not sent with this model: <b>{escape(said)}</b>. "
-        "It is kept for when you switch back.</p>"
+        f"<p>Not sent with this model: <b>{said}</b>. It is kept for when you switch back. "
+        '<button type="button" data-dismiss aria-label="Dismiss">✕</button></p>'
     )

@@ -1,5 +1,6 @@
-"""Keeps what is written and chosen in the form over a reload, in the tab's own sessionStorage.
+"""Keeps what is written and chosen in the form over a reload, in the browser's own storage.
 
+The draft is the tab's (sessionStorage), the models last used are the browser's (localStorage).
 Gradio reloads the page after each connection cut. Where the browser denies storage, nothing is
 kept and nothing fails. Files are not kept.
 """
@@ -18,27 +19,33 @@ LONGEST = 100_000
 
 def keep(page: gr.Blocks, form: Form) -> None:
     """Save the form's plain values in the browser at each change, and restore them at load."""
-    # Hidden: what the browser has saved comes in by it.
-    saved = gr.Textbox(visible=False)
+    # Hidden: what the browser has saved comes in by them.
+    saved, models = gr.Textbox(visible=False), gr.Textbox(visible=False)
+    save = "(...values) => window.klingDraft.save(values)"
     for control in form.kept:
         # Runs in the browser alone: `fn` is None.
-        control.change(
-            None, form.kept, None, js="(...values) => window.klingDraft.save(values)", **QUIET
-        )
+        control.change(None, form.kept, None, js=save, **QUIET)
+    remember = "(task, model) => window.klingModels.save(task, model)"
+    form.model.input(None, [form.task, form.model], None, js=remember, **QUIET)
 
-    def restore(text: str) -> Any:
-        values = _read(text, len(form.kept))
-        return form.restored(values) if values else gr.skip()
+    def restore(text: str, last_used: str) -> Any:
+        values = _read(text)
+        values = values if isinstance(values, list) and len(values) == len(form.kept) else []
+        used = _read(last_used)
+        used = used if isinstance(used, dict) else {}
+        if not values and not used:
+            return gr.skip()
+        return form.restored(values, {k: v for k, v in used.items() if isinstance(v, str)})
 
-    page.load(restore, [saved], form.recalled, js="() => [window.klingDraft.load()]", **QUIET)
+    load = "() => [window.klingDraft.load(), window.klingModels.load()]"
+    form.then_reckon(page.load(restore, [saved, models], form.recalled, js=load, **QUIET))
 
 
-def _read(text: Any, count: int) -> list[Any] | None:
-    """Return the saved values, or None where there are none or they are of another form."""
+def _read(text: Any) -> Any:
+    """Return saved JSON, or None where there is none."""
     if not isinstance(text, str) or not 0 < len(text) <= LONGEST:
         return None
     try:
-        values = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return values if isinstance(values, list) and len(values) == count else None

@@ -1,14 +1,31 @@
-"""The form's fields: for each kind of parameter the controls that fill it in."""
+"""The form's fields: for each kind of parameter the controls that fill it in.
 
-from kling_ui.ui.create.fields.composite import (
-    brush_fields,
-    camera_field,
-    elements_field,
-    move_field,
-    storyboard_field,
+A new kind is a class in the catalog, a builder here, and its row in BUILDERS.
+"""
+
+from collections.abc import Mapping
+
+from kling_ui.ui.create.fields.camera import camera_field, move_field, preset_field
+from kling_ui.ui.create.fields.elements import elements_field
+from kling_ui.ui.create.fields.field import (
+    QUIET,
+    Builder,
+    Built,
+    Field,
+    Updates,
+    kind_of,
+    reading,
 )
-from kling_ui.ui.create.fields.field import QUIET, Field, Updates, readable, reading
-from kling_ui.ui.create.fields.media import ServedVideo, media_field, pair_field, pictures_field
+from kling_ui.ui.create.fields.media import (
+    ServedVideo,
+    audio_field,
+    image_field,
+    limits_of,
+    pair_field,
+    pictures_field,
+    video_field,
+)
+from kling_ui.ui.create.fields.painting import brush_field, mask_field
 from kling_ui.ui.create.fields.plain import (
     flag_field,
     list_field,
@@ -17,26 +34,39 @@ from kling_ui.ui.create.fields.plain import (
     segments_field,
     text_field,
 )
+from kling_ui.ui.create.fields.storyboard import storyboard_field
+
+BUILDERS: Mapping[str, Builder] = {
+    "Text": text_field,
+    "segments": segments_field,
+    "range": range_field,
+    "list": list_field,
+    "Number": number_field,
+    "Flag": flag_field,
+    "image": image_field,
+    "audio": audio_field,
+    "video": video_field,
+    "Pictures": pictures_field,
+    "PictureOrPair": pair_field,
+    "Storyboard": storyboard_field,
+    "Elements": elements_field,
+    "MotionBrush": brush_field,
+    "Mask": mask_field,
+    "Camera": camera_field,
+    "CameraPreset": preset_field,
+    "CameraMove": move_field,
+}
+"""By the kind of a parameter (`kind_of`): who lays out its field."""
 
 __all__ = [
+    "BUILDERS",
     "QUIET",
+    "Builder",
+    "Built",
     "Field",
     "ServedVideo",
     "Updates",
-    "brush_fields",
-    "camera_field",
-    "elements_field",
-    "flag_field",
-    "list_field",
-    "media_field",
-    "move_field",
-    "number_field",
-    "pair_field",
-    "pictures_field",
-    "range_field",
-    "readable",
+    "kind_of",
+    "limits_of",
     "reading",
-    "segments_field",
-    "storyboard_field",
-    "text_field",
 ]

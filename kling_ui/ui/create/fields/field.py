@@ -1,4 +1,4 @@
-"""What a field is: the laid-out controls of one parameter, and how they are read and dressed."""
+"""What a field is: the laid-out controls of one parameter, and how they are read and filled."""
 
 from abc import ABCMeta
 from collections.abc import Callable, Sequence
@@ -7,10 +7,16 @@ from typing import Any
 
 from gradio.component_meta import ComponentMeta
 
-from kling_ui.catalog import Param
+from kling_ui.catalog import Choice, KeptUpload, Media, Param
 
 Updates = dict[Any, dict[str, Any]]
 """How components change: for each its properties with their new values."""
+
+Look = Callable[[str], KeptUpload | None]
+"""Returns what is known of the upload at a path; None where nothing is yet."""
+
+MAX_SEGMENTS = 6
+"""More choices than this make a list to open, or a slider, instead of a row of segments."""
 
 QUIET: dict[str, Any] = {
     "queue": False,
@@ -32,25 +38,61 @@ def is_anything_there(raw: Sequence[Any]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """The laid-out controls of one parameter.
+    """The laid-out controls of one parameter of one kind.
 
     `inputs` hold its value, `frame` is what is shown or hidden. `read` turns the inputs' raw
-    values into what may be sent (None: nothing set), or raises ValueError. `updates` returns how
-    the controls change for a model's parameter; it is handed the value to show where
-    `is_plain` (one control that holds the value as it is sent). `is_filled` tells whether a
-    person has put something into a field that is not plain. `extras` are further components
-    that `updates` changes.
+    values into what may be sent, uploads as Paths (None: nothing set), or raises ValueError; it
+    decodes nothing. `fill` returns the inputs' raw values that mean a value; None means an empty
+    field. `updates` returns how the controls change for a model's parameter; it is handed the
+    value to show where `is_plain` (one control that holds the value as it is sent). `is_filled`
+    tells whether a person has put something into a field that is not plain. `extras` are further
+    components that `updates` changes.
     """
 
     name: str
-    fits: Callable[[Param], bool]
+    kind: str
     frame: Any
     inputs: tuple[Any, ...]
-    read: Callable[[Param, Sequence[Any]], Any]
+    read: Callable[[Param, Sequence[Any], Look], Any]
+    fill: Callable[[Any], Sequence[Any]]
     updates: Callable[[Param, Any], Updates]
     extras: tuple[Any, ...] = ()
     is_plain: bool = False
     is_filled: Callable[[Sequence[Any]], bool] = field(default=is_anything_there)
+
+    def fits(self, param: Param) -> bool:
+        """Tell whether this field is for such a parameter."""
+        return param.name == self.name and kind_of(param) == self.kind
+
+
+def kind_of(param: Param) -> str:
+    """Return which kind of field a parameter has: the key of its builder."""
+    if type(param) is Choice:
+        if len(param.choices) <= MAX_SEGMENTS:
+            return "segments"
+        return "range" if param.is_whole_number else "list"
+    return param.media if type(param) is Media else type(param).__name__
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What stands in the form so far: its fields by name, and what they share.
+
+    `shown_model` holds the id of the model that is shown.
+    """
+
+    fields: dict[str, list[Field]]
+    shared: dict[str, Any]
+    shown_model: Any
+    note: Callable[..., Any]
+
+    def control_of(self, name: str) -> Any:
+        """Return the first control of a parameter that was laid out before."""
+        return self.fields[name][0].inputs[0]
+
+
+Builder = Callable[[str, Built], tuple[Field, ...]]
+"""Lays out the controls of a parameter; returns the fields that came of it."""
 
 
 def reading(name: str, control: Any, preprocess: Callable[[Any, Any], Any]) -> Any:
@@ -75,3 +117,8 @@ def readable(word: str) -> str:
 def readables(words: Sequence[str]) -> list[tuple[str, str]]:
     """Pair each word, written for people, with itself."""
     return [(readable(word), word) for word in words]
+
+
+def labelled(param: Param) -> str:
+    """Return a parameter's label; what may be left empty says so."""
+    return param.label if param.required else f"{param.label} (optional)"

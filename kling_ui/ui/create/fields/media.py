@@ -1,31 +1,28 @@
-"""Fields of pictures, sounds and videos: a well for a file, and a line for a link instead."""
+"""Fields of pictures, sounds and videos: a well for a file, and a line for a link instead.
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
-from html import escape
+Nothing is decoded here: a file's value is its Path, and what was found in it is shown below.
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import gradio as gr
 
-from kling_ui.catalog import (
-    PAIR_SCENES,
-    Media,
-    Param,
-    PictureLimits,
-    PictureOrPair,
-    Pictures,
-    Taken,
-    take_audio,
-    take_picture,
-    take_video,
+from kling_ui.catalog import PAIR_SCENES, Media, Param, Pictures
+from kling_ui.ui.create.fields.field import (
+    QUIET,
+    Built,
+    Field,
+    Look,
+    Updates,
+    labelled,
+    reading,
+    variant,
 )
-from kling_ui.ui.create.brush import Size
-from kling_ui.ui.create.fields.field import QUIET, Field, Updates, reading, variant
+from kling_ui.ui.create.kept_uploads import Kind
 
-Kind = Literal["image", "audio", "video"]
-
-_WELL_HEIGHT = 190
+WELL_HEIGHT = 132
 
 
 def _uploaded_path(_self: Any, payload: Any) -> Any:
@@ -64,92 +61,114 @@ ServedVideo = variant("ServedVideo", gr.Video, postprocess=_served)
 """A video that is played from a route of this app; its value is the URL path."""
 
 
-def media_field(name: str, kind: Kind) -> Field:
-    """Lay out a well for one picture, sound or video."""
-    with gr.Column(elem_id=f"param-{name}", elem_classes=["k-media"]) as frame:
+def image_field(name: str, built: Built) -> tuple[Field, ...]:
+    """Lay out a well for one picture."""
+    return (_media_field(name, "image", built),)
+
+
+def audio_field(name: str, built: Built) -> tuple[Field, ...]:
+    """Lay out a well for a sound."""
+    return (_media_field(name, "audio", built),)
+
+
+def video_field(name: str, built: Built) -> tuple[Field, ...]:
+    """Lay out a well for a video."""
+    return (_media_field(name, "video", built),)
+
+
+def _media_field(name: str, kind: Kind, built: Built) -> Field:
+    with gr.Column(elem_id=f"param-{name}", elem_classes=["k-media", f"k-only-{name}"]) as frame:
         well = _well(kind)
-        link = _link_box("or paste a link")
+        link = link_box("Paste a link")
         note = gr.HTML("", elem_classes=["k-plain", "k-note"])
-    well.change(lambda path: _noted(path, kind), [well], [note], **QUIET)
+    built.note(well, note, name, kind)
 
     def updates(param: Param, _value: Any) -> Updates:
-        label = param.label if param.required else f"{param.label} (optional)"
-        return {frame: {"visible": True}, well: {"label": label}}
-
-    def read(param: Param, raw: Sequence[Any]) -> Any:
-        return _one(raw[0], raw[1], kind, limits_of(param))
+        words = {"label": labelled(param)}
+        return {frame: {"visible": True}, well: words, link: {"info": param.help}}
 
     return Field(
         name=name,
-        fits=lambda param: isinstance(param, Media) and param.media == kind,
+        kind=kind,
         frame=frame,
         inputs=(well, link),
-        read=read,
+        read=lambda _param, raw, _look: _one(raw[0], raw[1]),
+        fill=_split_one,
         updates=updates,
     )
 
 
-def pair_field(name: str, scene: gr.Dropdown) -> Field:
-    """Lay out two wells for an effect's pictures; the right one only where `scene` takes two."""
-    with gr.Column(elem_id=f"param-{name}", elem_classes=["k-media"]) as frame:
-        with gr.Row(elem_classes=["k-pair"]):
+def pair_field(name: str, built: Built) -> tuple[Field, ...]:
+    """Lay out two wells for an effect's pictures; the right one only where it takes two."""
+    scene = built.control_of("effect_scene")
+    with gr.Column(elem_id=f"param-{name}-pair", elem_classes=["k-media"]) as frame:
+        with gr.Row(elem_classes=["k-pair", "k-wells"], elem_id=f"param-{name}-wells"):
             with gr.Column(min_width=140, elem_classes=["k-media"]):
-                left, left_link = _well("image", label="Picture"), _link_box("or paste a link")
+                left, left_link = _well("image", label="Picture"), link_box("Paste a link")
             with gr.Column(min_width=140, elem_classes=["k-media"], visible=False) as second:
-                right, right_link = _well("image", label="Right"), _link_box("or paste a link")
+                right, right_link = _well("image", label="Right"), link_box("Paste a link")
         note = gr.HTML("", elem_classes=["k-plain", "k-note"])
+    for well in (left, right):
+        built.note(well, note, name, "image")
 
-    def fit(chosen: str | None) -> tuple[Any, ...]:
+    def fit(chosen: str | None) -> dict[Any, Any]:
         is_pair = chosen in PAIR_SCENES
-        words = (
-            "This effect takes two pictures: left and right."
-            if is_pair
-            else ("This effect takes one picture." if chosen else "")
-        )
-        return (
-            gr.Column(visible=is_pair),
-            Picture(label="Left" if is_pair else "Picture"),
-            f"<p>{words}</p>",
-        )
+        words = "Two people: left and right." if is_pair else ""
+        return {
+            second: gr.Column(visible=is_pair),
+            left: Picture(label="Left" if is_pair else "Picture"),
+            note: f"<p>{words}</p>" if words else "",
+        }
 
     scene.change(fit, [scene], [second, left, note], **QUIET)
 
-    def read(param: Param, raw: Sequence[Any]) -> Any:
-        limits, chosen = limits_of(param), raw[4]
-        sides = [_one(raw[0], raw[1], "image", limits)]
-        if chosen in PAIR_SCENES:
-            sides.append(_one(raw[2], raw[3], "image", limits))
+    def read(_param: Param, raw: Sequence[Any], _look: Look) -> Any:
+        sides = [_one(raw[0], raw[1])]
+        if raw[4] in PAIR_SCENES:
+            sides.append(_one(raw[2], raw[3]))
         given = [side for side in sides if side is not None]
         return given if len(given) > 1 else next(iter(given), None)
 
-    return Field(
-        name=name,
-        fits=lambda param: isinstance(param, PictureOrPair),
-        frame=frame,
-        inputs=(left, left_link, right, right_link, scene),
-        read=read,
-        updates=lambda _param, _value: {frame: {"visible": True}},
-        is_filled=lambda raw: any(raw[:4]),
+    def fill(value: Any) -> Sequence[Any]:
+        sides = [*(value if isinstance(value, list) else [value]), None][:2]
+        return [part for side in sides for part in _split_one(side)]
+
+    return (
+        Field(
+            name=name,
+            kind="PictureOrPair",
+            frame=frame,
+            inputs=(left, left_link, right, right_link, scene),
+            read=read,
+            fill=fill,
+            updates=lambda _param, _value: {frame: {"visible": True}},
+            is_filled=lambda raw: any(raw[:4]),
+        ),
     )
 
 
-def pictures_field(name: str) -> Field:
+def pictures_field(name: str, _built: Built) -> tuple[Field, ...]:
     """Lay out a gallery to fill, and a box for links."""
     with gr.Column(elem_id=f"param-{name}", elem_classes=["k-media"]) as frame:
         gallery = picture_gallery()
-        links = _link_box("or paste links, one a line")
+        links = link_box("Paste links, one a line")
 
     def updates(param: Param, _value: Any) -> Updates:
-        most = f", {param.minimum} to {param.maximum}" if isinstance(param, Pictures) else ""
-        return {frame: {"visible": True}, gallery: {"label": f"{param.label}{most}"}}
+        count = f", {param.minimum} to {param.maximum}" if isinstance(param, Pictures) else ""
+        optional = "" if param.required else " (optional)"
+        label = f"{param.label}{count}{optional}"
+        return {frame: {"visible": True}, gallery: {"label": label}, links: {"info": param.help}}
 
-    return Field(
-        name=name,
-        fits=lambda param: isinstance(param, Pictures),
-        frame=frame,
-        inputs=(gallery, links),
-        read=lambda param, raw: [*taken_pictures(raw[0], limits_of(param)), *split(raw[1])] or None,
-        updates=updates,
+    return (
+        Field(
+            name=name,
+            kind="Pictures",
+            frame=frame,
+            inputs=(gallery, links),
+            read=lambda _param, raw, _look: [*paths_of(raw[0]), *split(raw[1])] or None,
+            fill=split_many,
+            updates=updates,
+        ),
     )
 
 
@@ -164,44 +183,31 @@ def picture_gallery(label: str | None = None) -> Any:
         label=label,
         interactive=True,
         type="filepath",
-        columns=3,
-        height=_WELL_HEIGHT,
+        columns=4,
+        height=WELL_HEIGHT,
         object_fit="cover",
         file_types=["image"],
         buttons=[],
+        elem_classes=["k-well", "k-well-images"],
     )
 
 
-def limits_of(param: Param) -> PictureLimits:
-    """Return what pictures a parameter takes."""
-    return getattr(param, "limits", None) or PictureLimits()
+def link_box(hint: str) -> gr.Textbox:
+    """Return a line for a link; where it is empty it is but a small button beside the label."""
+    return gr.Textbox(
+        value="",
+        placeholder=hint,
+        label=hint,
+        lines=1,
+        max_lines=6,
+        container=True,
+        elem_classes=["k-link"],
+    )
 
 
-def taken_picture(path: str, limits: PictureLimits) -> str:
-    """Return an uploaded picture as a data URI, mended where needed; raise ValueError."""
-    return _take(path, "image", limits).uri
-
-
-def picture_sizes(path: str, limits: PictureLimits) -> tuple[Size, Size]:
-    """Return an uploaded picture's size in px as it is shown and as it is sent.
-
-    Raises ValueError for a picture that can't be sent.
-    """
-    taken = _take(path, "image", limits)
-    if taken.size is None or taken.shown_size is None:
-        raise ValueError("is no picture.")
-    return taken.shown_size, taken.size
-
-
-def taken_pictures(items: Any, limits: PictureLimits) -> list[str]:
-    """Return a gallery's pictures as data URIs; raise ValueError naming the one that is wrong."""
-    uris = []
-    for number, (path, _caption) in enumerate(items or [], start=1):
-        try:
-            uris.append(taken_picture(path, limits))
-        except ValueError as exc:
-            raise ValueError(f"(picture {number}) {exc}") from exc
-    return uris
+def paths_of(items: Any) -> list[Path]:
+    """Return the files of a gallery."""
+    return [Path(path) for path, _caption in items or []]
 
 
 def split(links: str | None) -> list[str]:
@@ -209,56 +215,41 @@ def split(links: str | None) -> list[str]:
     return (links or "").split()
 
 
-def _one(path: str | None, link: str | None, kind: Kind, limits: PictureLimits) -> str | None:
+def split_many(value: Any) -> Sequence[Any]:
+    """Return what a gallery and its box of links hold for a list of files and links."""
+    given = value if isinstance(value, list) else []
+    files = [(str(each), None) for each in given if isinstance(each, Path)]
+    return [files or None, "\n".join(each for each in given if isinstance(each, str))]
+
+
+def _split_one(value: Any) -> Sequence[Any]:
+    if isinstance(value, Path):
+        return [str(value), ""]
+    return [None, value or ""]
+
+
+def _one(path: str | None, link: str | None) -> Path | str | None:
     address = (link or "").strip()
     if path and address:
-        raise ValueError("is given twice: keep the file or the link, not both.")
-    if address:
-        return address
-    return _take(path, kind, limits).uri if path else None
+        raise ValueError("Given twice: keep the file or the link, not both.")
+    return address or (Path(path) if path else None)
 
 
-_TAKERS: dict[str, Callable[[Path], Taken]] = {"audio": take_audio, "video": take_video}
-
-
-@lru_cache(maxsize=6)
-def _take(path: str, kind: Kind, limits: PictureLimits) -> Taken:
-    # Gradio names an upload by what it holds, so a path always means the same file.
-    return take_picture(Path(path), limits) if kind == "image" else _TAKERS[kind](Path(path))
-
-
-def _noted(path: str | None, kind: Kind) -> str:
-    """Say at once what was mended of an upload, or why it can't be used."""
-    if not path:
-        return ""
-    try:
-        notes = _take(path, kind, PictureLimits()).notes
-    except ValueError as exc:
-        return f'<p data-tone="bad" role="alert">{escape(str(exc))}</p>'
-    return f"<p>{escape(' '.join(notes))}</p>" if notes else ""
-
-
-def _link_box(hint: str) -> gr.Textbox:
-    return gr.Textbox(
-        placeholder=hint,
-        label=hint,
-        show_label=False,
-        container=False,
-        lines=1,
-        max_lines=6,
-        elem_classes=["k-link"],
-    )
+def limits_of(param: Param | None, kind: Kind) -> Any:
+    """Return what pictures a parameter takes; None for other kinds of media."""
+    return param.limits if kind == "image" and isinstance(param, Media) else None
 
 
 def _well(kind: Kind, *, label: str | None = None) -> Any:
+    shape: dict[str, Any] = {"label": label, "elem_classes": ["k-well", f"k-well-{kind}"]}
     if kind == "audio":
-        return gr.Audio(sources=["upload"], type="filepath", label=label, editable=False)
+        return gr.Audio(sources=["upload"], type="filepath", editable=False, buttons=[], **shape)
     if kind == "video":
-        return gr.Video(sources=["upload"], label=label, height=_WELL_HEIGHT, buttons=[])
+        return gr.Video(sources=["upload"], height=WELL_HEIGHT, buttons=[], **shape)
     return Picture(
         type="filepath",
         sources=["upload", "clipboard", "webcam"],
-        label=label,
-        height=_WELL_HEIGHT,
+        height=WELL_HEIGHT,
         buttons=[],
+        **shape,
     )

@@ -1,30 +1,43 @@
 """Fields of plain values: text, a choice, a number, yes or no."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
-from kling_ui.catalog import MODELS, Choice, Flag, Number, Param, Text
-from kling_ui.ui.create.fields.field import Field, Updates, readable
+from kling_ui.catalog import MODELS, PAIR_SCENES, Choice, Number, Param, Text
+from kling_ui.ui.create import effects
+from kling_ui.ui.create.fields.field import Built, Field, Updates, labelled, readable
+from kling_ui.ui.create.picker import Option, picker, picker_props
 
-MAX_SEGMENTS = 6
-"""More choices than this make a list to open, or a slider, instead of a row of segments."""
+PROMPT = "prompt"
+DEFAULT = "Default"
+"""What a choice is called that leaves the decision to the provider."""
 
 
-def text_field(name: str) -> Field:
-    """Lay out a small text box."""
-    box = gr.Textbox(lines=1, max_lines=6, elem_id=f"param-{name}")
+def text_field(name: str, _built: Built) -> tuple[Field, ...]:
+    """Lay out a text box; the prompt's counts its characters."""
+    is_prompt = name == PROMPT
+    elem_id = name if is_prompt else f"param-{name}"
+    box = gr.Textbox(
+        value="", lines=2 if is_prompt else 1, max_lines=10 if is_prompt else 6, elem_id=elem_id
+    )
+    count = gr.HTML("", elem_id=f"{name}-count", elem_classes=["k-plain", "k-count"])
 
     def updates(param: Param, value: Any) -> Updates:
+        limit = param.max_length if isinstance(param, Text) else 0
         hint = param.placeholder if isinstance(param, Text) else ""
-        words = {"label": param.label, "placeholder": hint}
-        return {box: {"value": value, "visible": True, **words}}
+        words = {"label": labelled(param), "placeholder": hint}
+        counter = f'<span data-count-of="{elem_id}" data-limit="{limit}"></span>'
+        return {
+            box: {"value": value or "", "visible": True, **words},
+            count: {"value": counter, "visible": True},
+        }
 
-    return _plain(name, box, lambda param: isinstance(param, Text), updates)
+    return (_plain(name, "Text", box, updates, extras=(count,), empty=""),)
 
 
-def segments_field(name: str) -> Field:
+def segments_field(name: str, _built: Built) -> tuple[Field, ...]:
     """Lay out a row of segments, for a choice of a few."""
     radio = gr.Radio(_all_choices(name), elem_id=f"param-{name}", elem_classes=["k-segments"])
 
@@ -33,12 +46,10 @@ def segments_field(name: str) -> Field:
         words = {"label": param.label, "info": param.help or None}
         return {radio: dict(choices=_choices(param), value=shown, visible=True, **words)}
 
-    return _plain(
-        name, radio, lambda param: isinstance(param, Choice) and not _is_long(param), updates
-    )
+    return (_plain(name, "segments", radio, updates, empty=""),)
 
 
-def range_field(name: str) -> Field:
+def range_field(name: str, _built: Built) -> tuple[Field, ...]:
     """Lay out a slider, for a choice of many whole numbers in a row."""
     numbers = [choice for choice in _all_choices(name) if isinstance(choice, int)]
     lowest, highest = min(numbers), max(numbers)
@@ -52,29 +63,39 @@ def range_field(name: str) -> Field:
         label = f"{param.label}, seconds"
         return {slider: dict(label=label, value=value, visible=True, **bounds)}
 
-    def fits(param: Param) -> bool:
-        return isinstance(param, Choice) and _is_long(param) and param.is_whole_number
-
-    return _plain(name, slider, fits, updates)
+    return (_plain(name, "range", slider, updates),)
 
 
-def list_field(name: str) -> Field:
-    """Lay out a searchable list, for a choice of many names."""
-    names = gr.Dropdown(_all_choices(name), value=None, elem_id=f"param-{name}", filterable=True)
+def list_field(name: str, _built: Built) -> tuple[Field, ...]:
+    """Lay out a searchable list in groups, for a choice of many names."""
+    names = picker(elem_id=f"param-{name}", label="", options=[], value="", is_searchable=True)
 
     def updates(param: Param, value: Any) -> Updates:
-        choices = _choices(param)
-        hint = f"{len(choices)} to choose from: open the list, or type to search"
-        shape: dict[str, Any] = {"label": param.label, "info": hint, "visible": True}
-        return {names: dict(choices=choices, value=value or None, **shape)}
+        choices = param.choices if isinstance(param, Choice) else ()
+        options = [
+            Option(
+                value=word,
+                label=readable(word),
+                group=group,
+                mark="2 people" if word in PAIR_SCENES else "",
+            )
+            for group, words in effects.grouped([str(choice) for choice in choices])
+            for word in words
+        ]
+        hint = f"{len(options)} {param.label.lower()}s: open the list, or type to search"
+        props = picker_props(
+            label=param.label,
+            options=options,
+            value=value or "",
+            hint=hint,
+            is_searchable=True,
+        )
+        return {names: {"visible": True, **props}}
 
-    def fits(param: Param) -> bool:
-        return isinstance(param, Choice) and _is_long(param) and not param.is_whole_number
-
-    return _plain(name, names, fits, updates)
+    return (_plain(name, "list", names, updates, empty=""),)
 
 
-def number_field(name: str) -> Field:
+def number_field(name: str, _built: Built) -> tuple[Field, ...]:
     """Lay out a slider, for a number."""
     slider = gr.Slider(0, 1, value=0.5, elem_id=f"param-{name}", elem_classes=["k-slider"])
 
@@ -85,10 +106,10 @@ def number_field(name: str) -> Field:
         words = {"label": param.label, "info": param.help or None}
         return {slider: dict(value=value, visible=True, **bounds, **words)}
 
-    return _plain(name, slider, lambda param: isinstance(param, Number), updates)
+    return (_plain(name, "Number", slider, updates),)
 
 
-def flag_field(name: str) -> Field:
+def flag_field(name: str, _built: Built) -> tuple[Field, ...]:
     """Lay out a checkbox."""
     box = gr.Checkbox(elem_id=f"param-{name}", elem_classes=["k-flag"])
 
@@ -96,40 +117,40 @@ def flag_field(name: str) -> Field:
         words = {"label": param.label, "info": param.help or None}
         return {box: dict(value=bool(value), visible=True, **words)}
 
-    return _plain(name, box, lambda param: isinstance(param, Flag), updates)
+    return (_plain(name, "Flag", box, updates),)
 
 
 def _plain(
     name: str,
+    kind: str,
     control: Any,
-    fits: Callable[[Param], bool],
     updates: Callable[[Param, Any], Updates],
+    *,
+    extras: tuple[Any, ...] = (),
+    empty: Any = None,
 ) -> Field:
-    def read(_param: Param, raw: Sequence[Any]) -> Any:
-        return raw[0]
-
     return Field(
         name=name,
-        fits=fits,
+        kind=kind,
         frame=control,
         inputs=(control,),
-        read=read,
+        read=lambda _param, raw, _look: raw[0],
+        fill=lambda value: [empty if value is None else value],
         updates=updates,
+        extras=extras,
         is_plain=True,
     )
-
-
-def _is_long(param: Choice) -> bool:
-    return len(param.choices) > MAX_SEGMENTS
 
 
 def _choices(param: Param) -> list[tuple[str, str | int]]:
     if not isinstance(param, Choice):
         return []
     named = [(_named(param, choice), choice) for choice in param.choices]
+    # Of two words for the same thing the first one is offered.
+    first = [(name, choice) for name, choice in named if dict(reversed(named))[name] == choice]
     # Nothing chosen is a choice too: the provider decides, and nothing is sent.
     is_open = param.initial is None and not param.required
-    return [("Not set", ""), *named] if is_open else named
+    return [(DEFAULT, ""), *first] if is_open else first
 
 
 def _all_choices(name: str) -> list[str | int]:
@@ -142,4 +163,4 @@ def _all_choices(name: str) -> list[str | int]:
 def _named(param: Choice, choice: str | int) -> str:
     if isinstance(choice, int) or ":" in choice:
         return f"{choice}{param.unit}"
-    return readable(choice)
+    return param.names.get(choice) or readable(choice)

@@ -1,0 +1,36 @@
+"""The ledger: one row per generation, committed before money can be spent.
+
+Holds the `Generation` value that service and UI exchange. Knows neither HTTP nor Gradio.
+"""
+
+from kling_ui.ledger.engine import LONGEST_WAIT_SECONDS, LedgerError
+from kling_ui.ledger.generation import (
+    LIVE,
+    NOT_CHARGED,
+    SIMULATOR,
+    UNFINISHED,
+    ErrorKind,
+    Generation,
+    GenerationError,
+    Status,
+)
+from kling_ui.ledger.history_query import HistoryQuery, HistorySort, HistoryTotals, SearchTerm
+from kling_ui.ledger.ledger import Ledger
+
+__all__ = [
+    "LIVE",
+    "LONGEST_WAIT_SECONDS",
+    "NOT_CHARGED",
+    "SIMULATOR",
+    "UNFINISHED",
+    "ErrorKind",
+    "Generation",
+    "GenerationError",
+    "HistoryQuery",
+    "HistorySort",
+    "HistoryTotals",
+    "Ledger",
+    "LedgerError",
+    "SearchTerm",
+    "Status",
+]

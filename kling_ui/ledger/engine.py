@@ -1,0 +1,136 @@
+"""The connections to a ledger's database, and the file behind one of SQLite."""
+
+import json
+import logging
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import sqlalchemy as sa
+
+_log = logging.getLogger(__name__)
+
+_NO_SHARED_MEMORY = frozenset(
+    {
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+"""With which of SQLite's codes a write-ahead log fails where it can't be had."""
+
+LONGEST_WAIT_SECONDS = 10
+"""How long a write waits for others, in this process and for those of another one."""
+
+
+class LedgerError(Exception):
+    """The ledger can't be read or written; the message says which file and what to do."""
+
+
+def open_engine(url: str | Path) -> sa.Engine:
+    """Return the engine of a database URL or SQLite file; raise LedgerError where none fits."""
+    try:
+        # A path is never pasted into a URL: `?`, `#` and `%` mean something there.
+        address = sa.URL.create("sqlite", database=str(url)) if isinstance(url, Path) else url
+        engine = sa.create_engine(address, hide_parameters=True, json_deserializer=_json)
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError, ValueError) as exc:
+        # The URL may hold a password, so it is not repeated.
+        raise LedgerError(
+            "KLING_UI_DATABASE_URL is not a database URL this installation can open "
+            f"({type(exc).__name__})."
+        ) from None
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _SqliteConnections().set_up)
+    return engine
+
+
+def file_of(url: sa.URL) -> Path | None:
+    """Return the SQLite file of a URL, links resolved; None for a server or for memory."""
+    database = url.database or ":memory:"
+    if url.get_backend_name() != "sqlite" or ":memory:" in database:
+        return None
+    is_uri = database.startswith("file:")
+    return Path(unquote(urlsplit(database).path) if is_uri else database).resolve()
+
+
+def identity(path: Path | None) -> tuple[int, int] | None:
+    """Return what tells a file from another one at the same path, None where there is none."""
+    try:
+        found = path.stat() if path else None
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found else None
+
+
+def make_private(path: Path) -> None:
+    """Let only this user read the ledger; SQLite gives its other files the same mode."""
+    with suppress(OSError):  # then SQLite says what is wrong, or the file is somebody else's
+        path.touch(mode=0o600)
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        with suppress(OSError):
+            path.with_name(path.name + suffix).chmod(0o600)
+
+
+def is_damaged(trouble: sqlite3.DatabaseError) -> bool:
+    """Tell whether a file is no database, or one that is broken."""
+    code = getattr(trouble, "sqlite_errorcode", None)
+    return code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
+
+
+class _SqliteConnections:
+    """Sets connections up: with a write-ahead log where the file system allows it."""
+
+    def __init__(self) -> None:
+        self._journal: str | None = None
+
+    def set_up(self, connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={LONGEST_WAIT_SECONDS * 1000}")
+        if self._journal is None:
+            file = cursor.execute("PRAGMA database_list").fetchone()[2]
+            self._journal = _best_journal(file) if file else "MEMORY"
+        cursor.execute(f"PRAGMA journal_mode={self._journal}")
+        # FULL: a commit is on the disk before the POST it precedes leaves the machine.
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.close()
+
+
+def _best_journal(file: str) -> str:
+    """Return WAL, or DELETE where the file system lacks the shared memory that WAL needs."""
+    with closing(_sqlite(file)) as probe:
+        try:
+            (mode,) = probe.execute("PRAGMA journal_mode=WAL").fetchone()
+            # Only a write needs the log's shared memory.
+            probe.execute("BEGIN IMMEDIATE")
+            probe.execute("ROLLBACK")
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode & 0xFF not in _NO_SHARED_MEMORY:
+                raise
+            mode = "delete"
+    if mode == "wal":
+        return "WAL"
+    with closing(_sqlite(file)) as fallback:
+        # Under an exclusive lock the log of an earlier run is read without shared memory.
+        fallback.execute("PRAGMA locking_mode=EXCLUSIVE")
+        fallback.execute("PRAGMA journal_mode=DELETE")
+    _log.warning(
+        "The file system of %s allows no write-ahead log, so the ledger keeps a rollback journal. "
+        "A folder on a local disk would be faster and safer (KLING_UI_DATABASE_URL).",
+        Path(file).name,
+    )
+    return "DELETE"
+
+
+def _sqlite(file: str) -> sqlite3.Connection:
+    return sqlite3.connect(file, timeout=LONGEST_WAIT_SECONDS, isolation_level=None)
+
+
+def _json(text: str) -> Any:
+    """Read a column of JSON; what is none must not hide all the other rows."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return {}

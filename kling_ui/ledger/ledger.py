@@ -1,0 +1,356 @@
+"""The table of generations: what is written to it and asked of it. Knows neither HTTP nor Gradio.
+
+A row is committed before money can be spent.
+"""
+
+import dataclasses
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from kling_ui.ledger import history_query, schema
+from kling_ui.ledger.engine import (
+    LONGEST_WAIT_SECONDS,
+    LedgerError,
+    file_of,
+    identity,
+    is_damaged,
+    make_private,
+    open_engine,
+)
+from kling_ui.ledger.generation import (
+    NOT_CHARGED,
+    SIMULATOR,
+    UNFINISHED,
+    Generation,
+    GenerationError,
+    Status,
+)
+from kling_ui.ledger.history_query import HistoryQuery, HistoryTotals
+from kling_ui.ledger.rows import generation_of
+from kling_ui.ledger.schema import GENERATIONS, INPUTS
+
+_IS_KEPT = GENERATIONS.c.deleted_at.is_(None)
+
+
+class Ledger:
+    """The table of generations behind a database URL. Calls block; use them from threads.
+
+    A Path instead of a URL is a SQLite file, whatever signs its name holds. Raises LedgerError
+    from every call where the database can't do what was asked.
+    """
+
+    def __init__(
+        self, url: str | Path, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._now = now
+        self._turn = threading.Lock()
+        self._engine = open_engine(url)
+        self.path = file_of(self._engine.url)
+        """The file that holds it, links resolved; None where it is in memory or on a server."""
+        self._opened: tuple[int, int] | None = None
+        # The page shows this name, so it tells neither where files lie nor an address.
+        self._file = self._engine.url.database if self._engine.dialect.name == "sqlite" else None
+        self._name = f"The ledger {Path(self._file).name}" if self._file else "The ledger"
+
+    def open(self) -> None:
+        """Create or migrate the schema; refuse a ledger that a newer app has written."""
+        if self.path:
+            make_private(self.path)
+        try:
+            self._migrate()
+            self._opened = identity(self.path)
+        except LedgerError as exc:
+            if isinstance(exc.__cause__, sqlite3.DatabaseError) and is_damaged(exc.__cause__):
+                raise LedgerError(
+                    f"{exc} It is damaged. Put a copy of {self._file} back; or move it aside "
+                    "(keep it: it names what was paid for) and start again with a new one."
+                ) from exc.__cause__
+            raise
+
+    def _migrate(self) -> None:
+        with self._transaction() as connection:
+            if connection.dialect.name == "sqlite":
+                # Else each ALTER TABLE would be a commit of its own, and a crash leave half a step.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            schema.migrate(connection)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def check_file(self) -> None:
+        """Raise LedgerError where the file at the path is no longer the one that is open.
+
+        What is written into a file that was deleted or moved away is forgotten at the next start.
+        """
+        if self._opened is not None and identity(self.path) != self._opened:
+            raise LedgerError(
+                f"{self._name} was deleted, moved or replaced while the app runs. Put it back, or "
+                "restart the app."
+            )
+
+    def insert(self, generation: Generation) -> None:
+        """Commit a new row."""
+        self.check_file()
+        found_by = schema.search_text(generation.model, generation.payload)
+        row = {**dataclasses.asdict(generation), "search_text": found_by}
+        with self._my_turn(), self._transaction() as connection:
+            connection.execute(sa.insert(GENERATIONS).values(row))
+
+    def update(
+        self, generation_id: str, *, only_from: tuple[Status, ...] = (), **changes: Any
+    ) -> Generation:
+        """Commit `changes` (field → value) to a row and return it as it is now.
+
+        With `only_from` a row that has none of these statuses by now is left alone. `updated_at`
+        follows, and `finished_at` where the new status is final. Raises KeyError for an unknown
+        id.
+        """
+        if changes.get("status") is Status.SUBMITTING:
+            # What is about to be paid for must not be written into a file that is gone.
+            self.check_file()
+        stamp = self.stamp()
+        changes["updated_at"] = stamp
+        if "status" in changes and Status(changes["status"]).is_final:
+            changes["finished_at"] = stamp
+        if isinstance(changes.get("error"), GenerationError):
+            changes["error"] = dataclasses.asdict(changes["error"])
+        mine = GENERATIONS.c.id == generation_id
+        with self._my_turn(), self._transaction() as connection:
+            wanted = mine & GENERATIONS.c.status.in_(only_from) if only_from else mine
+            connection.execute(sa.update(GENERATIONS).where(wanted).values(changes))
+            row = connection.execute(sa.select(GENERATIONS).where(mine)).mappings().first()
+        if row is None:
+            raise KeyError(generation_id)
+        generation = generation_of(row)
+        if generation is None:
+            raise LedgerError(f"{self._name} holds a row that can't be read: {generation_id}.")
+        return generation
+
+    def get(self, generation_id: str) -> Generation | None:
+        """Return the generation with this id, or None."""
+        found = self._select(GENERATIONS.c.id == generation_id, limit=1)
+        return found[0] if found else None
+
+    def unfinished(self, *, origin: str) -> list[Generation]:
+        """Return what `origin` still works on or may have accepted, oldest first."""
+        table = GENERATIONS.c
+        is_open = (table.status.in_(UNFINISHED), table.origin == origin, _IS_KEPT)
+        return self._select(sa.and_(*is_open))[::-1]
+
+    def newest(self, owner: str, *, limit: int, only_unfinished: bool = False) -> list[Generation]:
+        """Return up to `limit` generations of `owner`, newest first.
+
+        `only_unfinished`: those under way, but for what was put away.
+        """
+        table = GENERATIONS.c
+        wanted = [table.owner == owner, _IS_KEPT]
+        if only_unfinished:
+            wanted += [table.status.in_(UNFINISHED), table.is_put_away.is_(False)]
+        return self._select(sa.and_(*wanted), limit=limit)
+
+    def count(self, owner: str) -> int:
+        """Return how many generations an owner has."""
+        query = sa.select(sa.func.count()).where(GENERATIONS.c.owner == owner, _IS_KEPT)
+        with self._transaction() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def neighbor(self, generation_id: str, owner: str, *, is_newer: bool) -> str | None:
+        """Return the id of the owner's next video in time, or None at the end of the list."""
+        table, here = GENERATIONS.c, GENERATIONS.alias().c
+        moment = sa.select(here.created_at).where(here.id == generation_id).scalar_subquery()
+        place, now = sa.tuple_(table.created_at, table.id), sa.tuple_(moment, generation_id)
+        is_other = table.id != generation_id
+        wanted = (table.owner == owner, _IS_KEPT, table.video.is_not(None), is_other)
+        query = sa.select(table.id).where(*wanted, place > now if is_newer else place < now)
+        order = [table.created_at, table.id]
+        query = query.order_by(*(order if is_newer else [each.desc() for each in order])).limit(1)
+        with self._transaction() as connection:
+            return connection.execute(query).scalar()
+
+    def completed(self, *, origin: str, limit: int) -> list[Generation]:
+        """Return up to `limit` generations that `origin` has completed, newest first."""
+        table = GENERATIONS.c
+        is_done = (table.status == Status.COMPLETED, table.origin == origin, _IS_KEPT)
+        return self._select(sa.and_(*is_done), limit=limit)
+
+    def history(
+        self,
+        query: HistoryQuery,
+        *,
+        limit: int,
+        offset: int = 0,
+        after: str | None = None,
+        among: Collection[str] | None = None,
+    ) -> list[Generation]:
+        """Return up to `limit` generations of a query, from `offset` or behind the id `after`.
+
+        `among`: those of these ids only.
+        """
+        found = history_query.in_order(query, after=after).limit(limit).offset(offset)
+        if among is not None:
+            found = found.where(GENERATIONS.c.id.in_(among))
+        return self._read(found)
+
+    def history_totals(self, query: HistoryQuery) -> HistoryTotals:
+        """Return how many a query finds in all, and what they cost."""
+        return self._totals(history_query.matching(query))
+
+    def deleted_totals(self, owner: str) -> HistoryTotals:
+        """Return how many generations an owner has deleted, and what they had cost."""
+        table = GENERATIONS.c
+        return self._totals(sa.and_(table.owner == owner, table.deleted_at.is_not(None)))
+
+    def last_change(self, owner: str) -> str:
+        """Return when any generation of an owner was last written, "" where there is none."""
+        table = GENERATIONS.c
+        latest = sa.select(sa.func.max(table.updated_at)).where(table.owner == owner)
+        with self._transaction() as connection:
+            return connection.execute(latest).scalar() or ""
+
+    def changed_since(self, owner: str, stamp: str, *, limit: int) -> list[str]:
+        """Return the ids of up to `limit` generations written at `stamp` or later, deleted too."""
+        table = GENERATIONS.c
+        changed = sa.select(table.id).where(table.owner == owner, table.updated_at >= stamp)
+        with self._transaction() as connection:
+            return list(connection.execute(changed.limit(limit)).scalars())
+
+    def star(self, owner: str, ids: Collection[str], *, is_starred: bool) -> None:
+        """Mark generations of an owner, or take the mark away."""
+        self._mark(owner, ids, _IS_KEPT, is_starred=is_starred)
+
+    def delete(self, owner: str, ids: Collection[str]) -> list[str]:
+        """Mark those as deleted that nothing more is paid for; return their ids."""
+        table = GENERATIONS.c
+        is_over = table.status.not_in(UNFINISHED) | (table.origin == SIMULATOR)
+        return self._mark(owner, ids, _IS_KEPT & is_over, deleted_at=self.stamp())
+
+    def restore(self, owner: str, ids: Collection[str], *, deleted_since: str) -> list[str]:
+        """Take a deletion back that is no older than `deleted_since`; return whose it was."""
+        table = GENERATIONS.c
+        may_return = (table.deleted_at >= deleted_since) & table.search_text.is_not(None)
+        return self._mark(owner, ids, may_return, deleted_at=None)
+
+    def deleted(self, *, before: str) -> list[Generation]:
+        """Return what was deleted up to `before` and not yet stripped."""
+        table = GENERATIONS.c
+        return self._select((table.deleted_at <= before) & table.search_text.is_not(None))
+
+    def strip(self, ids: Collection[str]) -> None:
+        """Take from deleted rows what was made and from what; owner, price and times stay."""
+        nothing: dict[str, Any] = {"payload": {}, "video": None, "error": None, "search_text": None}
+        table = GENERATIONS.c
+        wanted = table.id.in_(ids) & table.deleted_at.is_not(None)
+        with self._my_turn(), self._transaction() as connection:
+            stripped = sa.update(GENERATIONS).where(wanted)
+            connection.execute(stripped.values(**nothing, is_repeatable=False))
+
+    def spent_since(self, stamp: str, *, origin: str, assumed_usd: float) -> float:
+        """Return the USD that `origin` charges for what was submitted since `stamp`.
+
+        A generation without a figure so far counts as the dearest one of its model that has one,
+        or as `assumed_usd`.
+        """
+        table, other = GENERATIONS.c, GENERATIONS.alias().c
+        dearest = (
+            sa.select(sa.func.max(other.usd_spent))
+            .where(
+                other.model == table.model,
+                other.origin == origin,
+                other.status.not_in(NOT_CHARGED),
+            )
+            .scalar_subquery()
+        )
+        usd = sa.func.sum(sa.func.coalesce(table.usd_spent, dearest, assumed_usd))
+        is_charged = table.status.not_in(NOT_CHARGED)
+        wanted = (table.created_at >= stamp, table.origin == origin, is_charged)
+        with self._transaction() as connection:
+            return float(connection.execute(sa.select(usd).where(*wanted)).scalar() or 0.0)
+
+    def claim_inputs(self, owner: str, references: Iterable[str]) -> None:
+        """Note that these inputs are an owner's: who names one of another's gets nothing."""
+        known = self.claimed_inputs(owner)
+        rows = [{"owner": owner, "reference": each} for each in references if each not in known]
+        if not rows:
+            return
+        with self._my_turn(), self._transaction() as connection:
+            connection.execute(sa.insert(INPUTS), rows)
+
+    def claimed_inputs(self, owner: str) -> set[str]:
+        """Return the inputs that an owner has used."""
+        query = sa.select(INPUTS.c.reference).where(INPUTS.c.owner == owner)
+        with self._transaction() as connection:
+            return set(connection.execute(query).scalars())
+
+    def payloads_with_inputs(self) -> list[dict[str, Any]]:
+        """Return every payload that refers to an input."""
+        table = GENERATIONS.c
+        has_inputs = sa.cast(table.payload, sa.Text).like('%"input:%')
+        with self._transaction() as connection:
+            return list(connection.execute(sa.select(table.payload).where(has_inputs)).scalars())
+
+    def stamp(self) -> str:
+        """Return the time now as the ledger writes it."""
+        return self._now().astimezone(UTC).isoformat(timespec="milliseconds")
+
+    def disclaim_inputs(self, references: Collection[str]) -> None:
+        """Note that these inputs are gone, whosever they were."""
+        with self._my_turn(), self._transaction() as connection:
+            connection.execute(sa.delete(INPUTS).where(INPUTS.c.reference.in_(references)))
+
+    def _mark(
+        self, owner: str, ids: Collection[str], condition: sa.ColumnElement[bool], **changes: Any
+    ) -> list[str]:
+        """Commit `changes` to those of an owner's generations that meet a condition."""
+        table = GENERATIONS.c
+        wanted = sa.select(table.id).where(table.owner == owner, table.id.in_(ids), condition)
+        with self._my_turn(), self._transaction() as connection:
+            found = list(connection.execute(wanted).scalars())
+            changed = sa.update(GENERATIONS).where(table.id.in_(found), condition)
+            connection.execute(changed.values(**changes, updated_at=self.stamp()))
+        return found
+
+    def _totals(self, condition: sa.ColumnElement[bool]) -> HistoryTotals:
+        with self._transaction() as connection:
+            count, usd, simulated = connection.execute(history_query.totals(condition)).one()
+        return HistoryTotals(count=count, usd=usd or 0.0, simulated_usd=simulated or 0.0)
+
+    def _select(
+        self, wanted: sa.ColumnElement[bool], *, limit: int | None = None
+    ) -> list[Generation]:
+        newest_first = (GENERATIONS.c.created_at.desc(), GENERATIONS.c.id)
+        return self._read(sa.select(GENERATIONS).where(wanted).order_by(*newest_first).limit(limit))
+
+    def _read(self, query: sa.Select[Any]) -> list[Generation]:
+        with self._transaction() as connection:
+            found = [generation_of(row) for row in connection.execute(query).mappings()]
+        return [generation for generation in found if generation is not None]
+
+    @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        """Let one thread write at a time: those that SQLite makes wait sleep far too long."""
+        if not self._turn.acquire(timeout=LONGEST_WAIT_SECONDS):
+            raise LedgerError(f"{self._name} can't be used: others have been writing for long.")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.DBAPIError as exc:
+            # Only the driver's words: the statement's values hold prompts. A server's words may
+            # tell its address.
+            said = exc.orig if self._file else type(exc.orig).__name__
+            raise LedgerError(f"{self._name} can't be used: {said}.") from exc.orig

@@ -1,0 +1,99 @@
+/* The drawer behind the badge. A modal dialog keeps the focus in and closes with Esc; Gradio
+   repaints what it holds, so the dialog itself is made here, around Gradio's component. */
+(() => {
+  'use strict';
+  const HASH = '#settings';
+  const switches = 'BroadcastChannel' in window ? new BroadcastChannel('kling-ui-switch') : null;
+  let dialog = null;
+  let ask = () => {};
+
+  function connect(element, trigger) {
+    const sheet = element.closest('#settings') ?? element;
+    dialog?.remove();
+    dialog = document.createElement('dialog');
+    dialog.id = 'settings-drawer';
+    dialog.setAttribute('aria-labelledby', 'settings-title');
+    (document.querySelector('.gradio-container') ?? document.body).append(dialog);
+    dialog.append(sheet);
+    ask = data => {
+      sheet.setAttribute('aria-busy', 'true');
+      trigger('click', data);
+    };
+    dialog.addEventListener('click', onClick);
+    dialog.addEventListener('submit', onSubmit);
+    dialog.addEventListener('close', onClose);
+    new MutationObserver(() => painted(sheet)).observe(
+      sheet, {childList: true, subtree: true, characterData: true});
+    if (location.hash === HASH) open();
+  }
+
+  function open() {
+    if (!dialog || dialog.open) return;
+    dialog.showModal();
+    ask({act: 'open'});
+  }
+
+  function onClose() {
+    const key = dialog.querySelector('[name=key]');
+    if (key) key.value = '';
+    if (location.hash === HASH) {
+      history.replaceState(history.state, '', location.pathname + location.search);
+    }
+    document.querySelector('#badge')?.focus();
+  }
+
+  function painted(sheet) {
+    sheet.removeAttribute('aria-busy');
+    const root = (window.gradio_config?.root ?? location.origin).replace(/\/$/, '');
+    sheet.querySelectorAll('[data-address]').forEach(element => {
+      const address = root + element.dataset.address;
+      if (element.textContent !== address) element.textContent = address;
+    });
+    if (!sheet.querySelector('[data-switched]')) return;
+    /* Prices, badge and notes of every page are those of where requests went before. */
+    switches?.postMessage('');
+    setTimeout(() => {
+      history.replaceState(history.state, '', location.pathname + location.search + HASH);
+      location.reload();
+    }, 900);
+  }
+
+  function onClick(event) {
+    const {target} = event;
+    if (target === dialog || target.closest('[data-close]')) dialog.close();
+    const act = target.closest('button[data-act]')?.dataset.act;
+    if (act) ask({act});
+    const copy = target.closest('[data-copy-code]');
+    if (copy) copyCode(copy);
+  }
+
+  function onSubmit(event) {
+    event.preventDefault();
+    const form = event.target;
+    ask({act: form.dataset.act, ...Object.fromEntries(new FormData(form))});
+    const key = form.querySelector('[name=key]');
+    if (key) key.value = '';
+  }
+
+  async function copyCode(button) {
+    const code = button.previousElementSibling;
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+      button.textContent = 'Copied';
+    } catch {
+      getSelection().selectAllChildren(code);
+      button.textContent = 'Selected';
+    }
+    setTimeout(() => { button.textContent = 'Copy'; }, 1500);
+  }
+
+  document.addEventListener('click', event => {
+    if (!event.target.closest?.('#badge')) return;
+    event.preventDefault();
+    open();
+  });
+  window.addEventListener('hashchange', () => { if (location.hash === HASH) open(); });
+  if (switches) switches.onmessage = () => location.reload();
+
+  window.klingSettings = {connect, open};
+})();

@@ -1,0 +1,85 @@
+"""The motion brush in the form: what is painted on the start image fills two parameters."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from kling_ui.catalog import Param
+from kling_ui.ui.create import brush
+from kling_ui.ui.create.fields.field import QUIET, Built, Field, Look, Updates
+
+PICTURE = "image_url"
+_SHARED = "brush"
+
+
+def brush_field(name: str, built: Built) -> tuple[Field, ...]:
+    """Lay out what moves, and along which path."""
+    return (_field(name, "MotionBrush", built, lambda painting: painting.dynamic_masks or None),)
+
+
+def mask_field(name: str, built: Built) -> tuple[Field, ...]:
+    """Lay out what stays still: one more area of the same painting."""
+    return (_field(name, "Mask", built, lambda painting: painting.static_mask),)
+
+
+def _field(name: str, kind: str, built: Built, part: Any) -> Field:
+    frame, canvas, picture = built.shared.get(_SHARED) or _lay_out(built)
+
+    def read(_param: Param, raw: Sequence[Any], look: Look) -> Any:
+        return part(painting_to_send(raw, look))
+
+    def is_painted(raw: Sequence[Any]) -> bool:
+        try:
+            return part(_painted(raw)) is not None
+        except ValueError:
+            return True
+
+    def updates(_param: Param, _value: Any) -> Updates:
+        return {frame: {"visible": True}}
+
+    return Field(
+        name=name,
+        kind=kind,
+        frame=frame,
+        inputs=(canvas, picture),
+        read=read,
+        # Painted are areas of one picture: they don't go with another one.
+        fill=lambda _value: [None],
+        updates=updates,
+        is_filled=is_painted,
+    )
+
+
+def _lay_out(built: Built) -> tuple[Any, Any, Any]:
+    picture = built.control_of(PICTURE)
+    with gr.Column(elem_classes=["k-media", "k-only-dynamic_masks"]) as frame:
+        canvas = brush.motion_brush()
+    # Also when it comes into view: what was told to it before may be lost.
+    for seen in (picture.change, built.shown_model.change, built.shared["control"].change):
+        seen(lambda path: brush.with_picture(_address(path)), [picture], [canvas], **QUIET)
+    built.shared[_SHARED] = frame, canvas, picture
+    return frame, canvas, picture
+
+
+def painting_to_send(raw: Sequence[Any], look: Look) -> brush.Painting:
+    """Return what was painted in pixels of the picture that is sent.
+
+    `raw` holds the brush's raw value and the path of the uploaded picture. Raises ValueError
+    where an area is only half done.
+    """
+    painting = _painted(raw)
+    if painting == brush.Painting():
+        return painting
+    kept = look(raw[1])
+    if kept is None or kept.size is None or kept.shown_size is None:
+        return painting  # told of at the picture's own field
+    return painting.scaled(kept.shown_size, kept.size)
+
+
+def _painted(raw: Sequence[Any]) -> brush.Painting:
+    return brush.read(raw[0], picture=_address(raw[1]))
+
+
+def _address(path: str | None) -> str | None:
+    return f"/gradio_api/file={path}" if path else None

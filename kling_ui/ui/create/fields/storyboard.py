@@ -1,0 +1,98 @@
+"""The storyboard: shots in place of one prompt, where timed each with its seconds."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from kling_ui.catalog import Param, Storyboard
+from kling_ui.ui.create.fields.field import QUIET, Built, Field, Look, Updates
+
+MAX_SHOTS = 6
+"""Shots of a storyboard that the form has rows for."""
+
+_FIRST_SHOTS = 2
+_SECONDS = 5
+
+
+def storyboard_field(name: str, _built: Built) -> tuple[Field, ...]:
+    """Lay out the shots: a prompt each and, where timed, its seconds."""
+    prompts, seconds, rows = [], [], []
+    with gr.Column(elem_id=f"param-{name}", elem_classes=["k-board"]) as frame:
+        for number in range(1, MAX_SHOTS + 1):
+            with gr.Row(elem_classes=["k-shot"], visible=number <= _FIRST_SHOTS) as row:
+                prompts.append(_shot_box(number))
+                seconds.append(
+                    gr.Number(
+                        _SECONDS,
+                        label="Seconds",
+                        minimum=1,
+                        maximum=15,
+                        precision=0,
+                        scale=1,
+                        min_width=70,
+                    )
+                )
+            rows.append(row)
+        more = gr.Button("Add a shot", size="sm", elem_classes=["k-quiet-button"])
+    count = gr.State(_FIRST_SHOTS)
+
+    def add(shown: int) -> dict[Any, Any]:
+        shown = min(shown + 1, MAX_SHOTS)
+        return {
+            count: shown,
+            rows[shown - 1]: gr.Row(visible=True),
+            more: gr.Button(visible=shown < MAX_SHOTS),
+        }
+
+    more.click(add, [count], [count, *rows, more], **QUIET)
+
+    def read(param: Param, raw: Sequence[Any], _look: Look) -> Any:
+        texts, lengths = raw[:MAX_SHOTS], raw[MAX_SHOTS:]
+        shots = [(t, s) for t, s in zip(texts, lengths, strict=True) if (t or "").strip()]
+        if isinstance(param, Storyboard) and param.is_timed:
+            return [{"prompt": t, "duration": s} for t, s in shots] or None
+        return [t for t, _ in shots] or None
+
+    def fill(value: Any) -> Sequence[Any]:
+        shots = [_shot(each) for each in (value if isinstance(value, list) else [])]
+        shots = [*shots, *[("", _SECONDS)] * MAX_SHOTS][:MAX_SHOTS]
+        return [*(text for text, _ in shots), *(length for _, length in shots)]
+
+    def updates(param: Param, _value: Any) -> Updates:
+        is_timed = isinstance(param, Storyboard) and param.is_timed
+        clocks = {box: {"visible": is_timed} for box in seconds}
+        return {frame: {"visible": True}, **clocks}
+
+    return (
+        Field(
+            name=name,
+            kind="Storyboard",
+            frame=frame,
+            inputs=(*prompts, *seconds),
+            read=read,
+            fill=fill,
+            updates=updates,
+            extras=(count, more, *rows),
+            is_filled=lambda raw: any((text or "").strip() for text in raw[:MAX_SHOTS]),
+        ),
+    )
+
+
+def _shot(shot: Any) -> tuple[str, int]:
+    if isinstance(shot, dict):
+        return shot.get("prompt", ""), shot.get("duration", _SECONDS)
+    return str(shot), _SECONDS
+
+
+def _shot_box(number: int) -> gr.Textbox:
+    hint = "What happens first" if number == 1 else "What happens then"
+    return gr.Textbox(
+        value="",
+        label=f"Shot {number}",
+        placeholder=hint,
+        lines=1,
+        max_lines=4,
+        scale=4,
+        min_width=180,
+    )

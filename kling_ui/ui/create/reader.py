@@ -1,0 +1,163 @@
+"""From the raw values of the form to a request: read without decoding, checked once.
+
+An upload is looked at when it arrives, and what was found is kept from then on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kling_ui.catalog import (
+    InvalidValuesError,
+    KeptUpload,
+    Media,
+    MediaParam,
+    Model,
+    Param,
+    Problem,
+    Request,
+    find_model,
+)
+from kling_ui.service import Service
+from kling_ui.ui.create import launch
+from kling_ui.ui.create.kept_uploads import KeptUploads
+from kling_ui.ui.create.layout import Layout, RawForm
+from kling_ui.ui.create.problems import problems_html
+
+_CHANGING = "Was still changing with the task. Look at it, then press Generate again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormInput:
+    """What a person has filled in: the model, its values, and what is wrong by itself.
+
+    Uploads that have been looked at are `input:` references, others Paths.
+    """
+
+    model: Model
+    values: dict[str, Any]
+    problems: tuple[Problem, ...] = ()
+    input_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedForm:
+    """A form that can't be sent, as the page says it."""
+
+    html: str
+
+
+class FormReader:
+    """Reads one layout's values, for whoever sent them."""
+
+    def __init__(self, layout: Layout, service: Service, uploads: KeptUploads) -> None:
+        self._layout = layout
+        self._service = service
+        self._uploads = uploads
+
+    async def prepare(self, raw: Sequence[Any], owner: str | None) -> Request | RefusedForm:
+        """Check what the form holds, once; return the request, or what is to be fixed."""
+        values = RawForm.of(raw)
+        model = find_model(values.model_id)
+        if values.task != model.task.value:
+            # The task was chosen a moment ago; what would be sent is not what is looked at.
+            problems: tuple[Problem, ...] = (Problem("model", _CHANGING),)
+            return RefusedForm(html=problems_html(model, problems, {}))
+        await self._keep_all(values, model, owner)
+        filled = self.read(raw, owner)
+        wrong = {problem.field for problem in filled.problems}
+        problems = filled.problems
+        try:
+            request = await self._service.prepare(model.id, filled.values, owner=owner)
+        except InvalidValuesError as exc:
+            problems += tuple(each for each in exc.problems if each.field not in wrong)
+        if not problems:
+            return request
+        return RefusedForm(html=problems_html(model, problems, filled.values))
+
+    def read(self, raw: Sequence[Any], owner: str | None) -> FormInput:
+        """Turn the values of `inputs` into the model's values; decodes and writes nothing.
+
+        Raises InvalidValuesError for an unknown model only.
+        """
+        form = RawForm.of(raw)
+        model = find_model(form.model_id)
+        values: dict[str, Any] = {}
+        problems: list[Problem] = []
+        for field, param in self._layout.counting(model, form):
+            try:
+                value = field.read(param, self._layout.raw_of(field, form), self._look(owner))
+                value = self._with_references(param, value, owner)
+            except ValueError as exc:
+                problems.append(Problem(field.name, str(exc)))
+                values[field.name] = None
+                continue
+            is_assumed = value is not None and value in (param.default, param.assumed)
+            if not param.is_empty(value) and not is_assumed:
+                values[field.name] = value
+        if launch.fixed_length(model, values):
+            values.pop("duration", None)
+        return FormInput(
+            model=model,
+            values={name: value for name, value in values.items() if value is not None},
+            problems=tuple(problems),
+            input_seconds=self._seconds(model, form, owner),
+        )
+
+    def _look(self, owner: str | None) -> Any:
+        find = self._uploads.known(owner)
+
+        def look(path: str) -> KeptUpload | None:
+            found = find(path, "image", None)
+            return found if isinstance(found, KeptUpload) else None
+
+        return look
+
+    def _with_references(self, param: Param, value: Any, owner: str | None) -> Any:
+        """Return a value with uploads as their references; raise ValueError for a bad one."""
+        if isinstance(value, list):
+            return [self._with_references(param, each, owner) for each in value]
+        if isinstance(value, dict):
+            return {key: self._with_references(param, each, owner) for key, each in value.items()}
+        if not isinstance(value, Path):
+            return value
+        kind = param.media if isinstance(param, Media) else "image"
+        found = self._uploads.known(owner)(value, kind, getattr(param, "limits", None))
+        if found is None:
+            return value
+        if isinstance(found, KeptUpload):
+            return found.reference
+        raise found
+
+    async def _keep_all(self, form: RawForm, model: Model, owner: str | None) -> None:
+        """Look at every upload that counts and that has not been looked at."""
+        for field, param in self._layout.counting(model, form):
+            if not isinstance(param, MediaParam):
+                continue
+            kind = param.media if isinstance(param, Media) else "image"
+            limits = getattr(param, "limits", None)
+            try:
+                value = field.read(param, self._layout.raw_of(field, form), self._look(owner))
+            except ValueError:
+                continue  # told when the form is read
+            for path in _paths(value):
+                await self._uploads.keep(str(path), kind, limits, owner)
+
+    def _seconds(self, model: Model, form: RawForm, owner: str | None) -> float | None:
+        """Return the length of the given sound or video, where it is known."""
+        find = self._uploads.known(owner)
+        for field, param in self._layout.counting(model, form):
+            if isinstance(param, Media) and param.media != "image":
+                path = self._layout.raw_of(field, form)[0]
+                found = find(path, param.media, None) if path else None
+                if isinstance(found, KeptUpload) and found.seconds is not None:
+                    return found.seconds
+        return None
+
+
+def _paths(value: Any) -> list[Path]:
+    if isinstance(value, Path):
+        return [value]
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [path for part in parts for path in _paths(part)]

@@ -1,0 +1,142 @@
+"""The History tab and its events: a list, what has changed in it, stars, deletions, undo.
+
+`history.js` asks with one event a purpose; every answer is the component's value.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import gradio as gr
+
+from kling_ui.service import LedgerError, Service
+from kling_ui.ui.create.fields import QUIET
+from kling_ui.ui.history import tiles, toolbar
+from kling_ui.ui.history.filters import NAMES, InvalidFilterError, read_filters
+from kling_ui.ui.identity import owner_of
+from kling_ui.ui.ledger_errors import in_words
+
+PAGE = 60
+"""How many tiles come at once."""
+
+_MOST_IDS = 1000
+_ID_LENGTH = 64
+_ASKED_LENGTH = 32
+
+
+class HistoryEvents:
+    """The component of the History tab; a `click` on it opens the generation `id`."""
+
+    def __init__(self, service: Service) -> None:
+        self._history = service.history
+        self.listing = gr.HTML(
+            "",
+            html_template=toolbar.frame(),
+            js_on_load=toolbar.SCRIPT,
+            apply_default_css=False,
+            elem_id="history",
+            elem_classes=["k-plain"],
+        )
+
+    def wire(self) -> None:
+        """Answer what `history.js` asks."""
+        # Two questions at once are two answers: a page that is scrolled to and a star.
+        at_once = {**QUIET, "trigger_mode": "multiple"}
+        for listen, handler in (
+            (self.listing.input, self._on_list),
+            (self.listing.expand, self._on_more),
+            (self.listing.tick, self._on_changes),
+            (self.listing.like, self._on_star),
+            (self.listing.delete, self._on_delete),
+            (self.listing.undo, self._on_undo),
+        ):
+            listen(handler, None, [self.listing], **at_once)
+
+    async def _on_list(self, event: gr.EventData, request: gr.Request) -> Any:
+        return await _told(event, lambda asked: self._page(asked, request, after=None))
+
+    async def _on_more(self, event: gr.EventData, request: gr.Request) -> Any:
+        return await _told(
+            event, lambda asked: self._page(asked, request, after=asked.text("after"))
+        )
+
+    async def _on_changes(self, event: gr.EventData, request: gr.Request) -> Any:
+        async def changes(asked: "_Asked") -> Any:
+            found = await self._history.changes(
+                owner_of(request), asked.filters(), since=asked.text("stamp")
+            )
+            return gr.skip() if found is None else tiles.changes_answer(found, asked=asked.number)
+
+        return await _told(event, changes)
+
+    async def _on_star(self, event: gr.EventData, request: gr.Request) -> Any:
+        async def star(asked: "_Asked") -> Any:
+            is_starred = asked.values.get("starred") is True
+            await self._history.star(owner_of(request), asked.ids, is_starred=is_starred)
+            return gr.skip()
+
+        return await _told(event, star)
+
+    async def _on_delete(self, event: gr.EventData, request: gr.Request) -> Any:
+        async def delete(asked: "_Asked") -> str:
+            owner = owner_of(request)
+            deleted = await self._history.delete(owner, asked.ids)
+            return tiles.deletion_answer(
+                deleted,
+                asked=asked.number,
+                kept=len(asked.ids) - len(deleted),
+                remaining=await self._history.page(owner, asked.filters(), limit=0),
+            )
+
+        return await _told(event, delete)
+
+    async def _on_undo(self, event: gr.EventData, request: gr.Request) -> Any:
+        async def undo(asked: "_Asked") -> str:
+            await self._history.restore(owner_of(request), asked.ids)
+            return await self._page(asked, request, after=None)
+
+        return await _told(event, undo)
+
+    async def _page(self, asked: "_Asked", request: gr.Request, *, after: str | None) -> str:
+        page = await self._history.page(owner_of(request), asked.filters(), limit=PAGE, after=after)
+        is_first = after is None
+        return tiles.page_answer(page, asked=asked.number, is_first=is_first, limit=PAGE)
+
+
+class _Asked:
+    """What `history.js` sent with an event; whatever it is, it is read as what it should be."""
+
+    def __init__(self, event: gr.EventData) -> None:
+        values = getattr(event, "_data", None)
+        self.values: Mapping[str, Any] = values if isinstance(values, Mapping) else {}
+
+    def text(self, name: str) -> str:
+        value = self.values.get(name)
+        return value[:_ID_LENGTH] if isinstance(value, str) else ""
+
+    @property
+    def number(self) -> str:
+        return self.text("asked")[:_ASKED_LENGTH]
+
+    @property
+    def ids(self) -> list[str]:
+        value = self.values.get("ids")
+        ids = value[:_MOST_IDS] if isinstance(value, list) else []
+        return [each[:_ID_LENGTH] for each in ids if isinstance(each, str)]
+
+    def filters(self) -> Any:
+        """Return the filter; what an address of somebody else's asks in vain filters nothing."""
+        given = {name: self.values[name] for name in NAMES if name in self.values}
+        search, sort = self.values.get("q"), self.values.get("sort")
+        try:
+            return read_filters(search, given, sort)
+        except InvalidFilterError:
+            return read_filters(search if isinstance(search, str) else "", {})
+
+
+async def _told(event: gr.EventData, answer: Callable[[_Asked], Awaitable[Any]]) -> Any:
+    """Return an answer, or in words why the ledger gives none."""
+    asked = _Asked(event)
+    try:
+        return await answer(asked)
+    except LedgerError as exc:
+        return tiles.unreadable_answer(in_words(exc), asked=asked.number)

@@ -1,0 +1,143 @@
+"""What a result is good for next: its settings in the form, run once more, or continued."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import gradio as gr
+
+from kling_ui.catalog import MODELS, InvalidValuesError
+from kling_ui.service import (
+    CannotContinueError,
+    DayLimitError,
+    Generation,
+    RequestExport,
+    Service,
+    continued,
+    export_request,
+)
+from kling_ui.ui.create.composer import Form
+from kling_ui.ui.create.fields import QUIET
+from kling_ui.ui.create.upload_files import as_uploads
+from kling_ui.ui.ledger_errors import report_ledger_errors
+from kling_ui.ui.result.stage import Painted, Stage
+from kling_ui.ui.visit import Visit
+from kling_ui.ui.watching import SUBMITTING
+
+_TO_THE_FORM = "() => window.klingResult.toForm()"
+_NOTHING_SENT = "Nothing was sent, nothing was spent."
+_LONGEST_VIDEO_SECONDS = 3600.0
+
+
+_PAINTED = ("dynamic_masks", "static_mask")
+"""What is painted by hand: the brush can't be given areas back."""
+
+
+class RepeatEvents:
+    """Answers Use settings, Run again and Continue.
+
+    `sending` holds the pages that have a submission on its way, whoever began it.
+    """
+
+    def __init__(self, service: Service, stage: Stage, form: Form, sending: set[str]) -> None:
+        self._service = service
+        self._stage = stage
+        self._form = form
+        self._sending = sending
+
+    def wire(self) -> Any:
+        """Answer what the result asks; return the event that submits."""
+        used = self._stage.result.input(
+            report_ledger_errors(self._on_use), None, self._form.recalled, **QUIET
+        )
+        used.then(None, None, None, js=_TO_THE_FORM, **QUIET)
+        return self._stage.result.submit(
+            report_ledger_errors(self._on_run_again),
+            None,
+            [*self._stage.outputs, self._stage.sent],
+            trigger_mode="multiple",
+            show_progress="hidden",
+            api_visibility="private",
+            **SUBMITTING,
+        )
+
+    async def _on_use(self, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
+        """Fill the form with a generation's settings, or with a picture of it to go on from."""
+        visit = Visit.of(request)
+        generation = await self._service.get(str(event.id))
+        if generation is None:
+            return self._form.recall({})
+        is_owned = self._service.owns(generation, visit.owner)
+        if event.act == "continue" and is_owned:
+            return await self._fill(await self._continued(generation, event, visit), visit)
+        exported = await self._exported(generation, is_owned=is_owned)
+        lost = (*exported.missing, *(name for name in _PAINTED if name in exported.parameters))
+        if lost:
+            gr.Warning(f"{_labels(exported.model, lost)} could not be restored: add it once more.")
+        return await self._fill(exported.payload, visit)
+
+    async def _fill(self, payload: dict[str, Any], visit: Visit) -> dict[Any, Any]:
+        files = await self._service.with_files(payload, owner=visit.owner)
+        return self._form.recall(await asyncio.to_thread(as_uploads, files))
+
+    async def _continued(
+        self, generation: Generation, event: gr.EventData, visit: Visit
+    ) -> dict[str, Any]:
+        at = event.at if event.at in {"first", "last"} else _seconds(event.seconds)
+        try:
+            return await continued(self._service, generation, at=at, owner=visit.owner)
+        except CannotContinueError as exc:
+            gr.Warning(str(exc))
+            return {}
+
+    async def _on_run_again(
+        self, event: gr.EventData, request: gr.Request
+    ) -> AsyncIterator[Painted]:
+        """Submit a generation's request once more; the next event follows what is in `sent`."""
+        visit, stage = Visit.of(request), self._stage
+        generation = await self._service.get(str(event.id))
+        is_allowed = generation is not None and self._service.owns(generation, visit.owner)
+        if generation is None or not is_allowed or visit.session in self._sending:
+            yield {**stage.nothing(), stage.sent: gr.skip()}
+            return
+        self._sending.add(visit.session)
+        try:
+            exported = await self._exported(generation, is_owned=True)
+            if exported.missing:
+                names = _labels(exported.model, exported.missing)
+                gr.Warning(f"{names}: the file is no longer here. {_NOTHING_SENT}")
+                yield {**stage.nothing(), stage.sent: ""}
+                return
+            prepared = await self._service.prepare(
+                exported.model, exported.values, owner=visit.owner
+            )
+            self._service.stop(visit.session)
+            yield {**stage.sending(), stage.sent: ""}
+            made = await self._service.submit(prepared, owner=visit.owner)
+        except (InvalidValuesError, DayLimitError) as exc:
+            gr.Warning(f"{exc} {_NOTHING_SENT}")
+            yield {**stage.paint(generation, visit), stage.sent: ""}
+            return
+        finally:
+            self._sending.discard(visit.session)
+        yield {**stage.paint(made, visit), stage.sent: "" if made.status.is_final else made.id}
+
+    async def _exported(self, generation: Generation, *, is_owned: bool) -> RequestExport:
+        files = self._service.files
+        return await asyncio.to_thread(export_request, generation, files, is_owned=is_owned)
+
+
+def _labels(model_id: str, names: Sequence[str]) -> str:
+    model = MODELS.get(model_id)
+    params = [model.param(name) if model else None for name in names]
+    pairs = zip(params, names, strict=True)
+    return ", ".join(dict.fromkeys(param.label if param else name for param, name in pairs))
+
+
+def _seconds(given: Any) -> float:
+    """Return the playhead as the browser tells it; 0 where it tells no time."""
+    is_number = isinstance(given, int | float) and not isinstance(given, bool)
+    return (
+        given if is_number and math.isfinite(given) and 0 <= given < _LONGEST_VIDEO_SECONDS else 0
+    )

@@ -1,0 +1,1 @@
+"""The settings: where requests go, what is spent, and how programs call the app."""

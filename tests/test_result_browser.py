@@ -1,0 +1,156 @@
+"""The result in a real Chromium: presenting by link, running again, Back, the places of a phone."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from test_browser import App, browser, is_playing, opened, press, running_app, status_is, write
+
+pytestmark = pytest.mark.browser
+
+__all__ = ["browser"]
+
+PRESENTING = re.compile(r"\bk-presenting\b")
+SOON = 30_000
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    with running_app(tmp_path_factory.mktemp("results")) as app:
+        yield app
+
+
+@pytest.fixture
+def page(browser: Browser, app: App) -> Iterator[Page]:
+    app.come_to_rest()
+    yield from opened(browser, app)
+
+
+def make(page: Page, prompt: str) -> str:
+    """Make a video; return its id."""
+    write(page, prompt)
+    page.wait_for_timeout(1300)
+    press(page)
+    expect(page.locator("#result .k-prompt")).to_have_text(prompt, timeout=SOON)
+    status_is(page, "completed")
+    is_playing(page)
+    return str(page.locator("#result .k-result").get_attribute("data-generation"))
+
+
+def edit_address(generation_id: str) -> re.Pattern[str]:
+    return re.compile(rf"\?v={generation_id}&edit=?$")
+
+
+def is_shown(page: Page, prompt: str) -> None:
+    expect(page.locator("#result .k-prompt p")).to_have_text(prompt, timeout=SOON)
+
+
+def test_a_link_presents_in_a_fresh_profile_with_keys(
+    browser: Browser,
+    app: App,
+    page: Page,
+):
+    older, newer = make(page, "An older kite"), make(page, "A newer kite")
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    guest = context.new_page()
+    guest.goto(f"{app.url}?v={newer}")
+    is_playing(guest)
+    expect(guest.locator("html")).to_have_class(PRESENTING)
+    for hidden in ("#composer", "#header", "#runs"):
+        expect(guest.locator(hidden)).to_be_hidden()
+    box = guest.locator("#video video").bounding_box()
+    assert box is not None
+    assert box["width"] == pytest.approx(1280, abs=2)
+    expect(guest.locator("#like")).to_be_visible()
+    guest.keyboard.press("l")
+    assert guest.evaluate("document.querySelector('#video video').loop") is False
+    guest.keyboard.press(" ")
+    assert guest.evaluate("document.querySelector('#video video').paused") is True
+    guest.keyboard.press("ArrowRight")
+    is_shown(guest, "An older kite")
+    assert guest.url.endswith(f"?v={older}")
+    guest.keyboard.press("ArrowLeft")
+    is_shown(guest, "A newer kite")
+    guest.keyboard.press("Escape")
+    expect(guest.locator("#composer")).to_be_visible()
+    expect(guest).to_have_url(edit_address(newer))
+    context.close()
+
+
+def test_make_one_like_this_fills_the_form(page: Page, app: App):
+    made = make(page, "A kite to copy")
+    page.goto(f"{app.url}?generation={made}")
+    page.locator("#like").click()
+    expect(page.locator("#prompt textarea")).to_have_value("A kite to copy", timeout=SOON)
+    expect(page.locator("#composer")).to_be_visible()
+
+
+def test_running_again_asks_first_and_then_makes_one_more(page: Page, app: App):
+    make(page, "A kite again")
+    before = app.posts()
+    again = page.locator("#result [data-ask=again]")
+    again.click()
+    expect(again).to_have_text(re.compile(r"Run again · .+\? Press again"))
+    assert app.posts() == before
+    again.click()
+    expect(page.locator("#runs .k-run").first).to_have_attribute("aria-current", "", timeout=SOON)
+    status_is(page, "completed")
+    assert app.posts() == before + 1
+
+
+def test_back_and_forward_go_between_results_and_tabs(page: Page):
+    first, second = make(page, "Kite one"), make(page, "Kite two")
+    page.get_by_role("tab", name="History").click()
+    expect(page).to_have_url(re.compile(r"\?tab=history$"))
+    page.go_back()
+    expect(page.locator("#result")).to_be_visible()
+    expect(page).to_have_url(edit_address(second))
+    page.go_back()
+    is_shown(page, "Kite one")
+    expect(page).to_have_url(edit_address(first))
+    page.go_forward()
+    is_shown(page, "Kite two")
+
+
+def test_a_run_of_the_strip_takes_the_stage(page: Page):
+    make(page, "Strip one")
+    make(page, "Strip two")
+    page.locator("#runs .k-run").nth(1).click()
+    is_shown(page, "Strip one")
+
+
+def test_on_a_phone_generate_moves_to_the_result_and_back_to_the_form(
+    browser: Browser,
+    app: App,
+):
+    for page in opened(browser, app, width=390):
+        expect(page.locator("#stage")).to_be_hidden()
+        write(page, "A kite on a phone")
+        press(page)
+        expect(page.locator("#composer")).to_be_hidden(timeout=SOON)
+        status_is(page, "completed")
+        is_playing(page)
+        page.go_back()
+        expect(page.locator("#prompt textarea")).to_have_value("A kite on a phone")
+        expect(page.locator("#composer")).to_be_visible()
+        for place in page.locator(".k-places button").all():
+            box = place.bounding_box()
+            assert box is not None
+            assert box["height"] >= 44
+
+
+def test_nothing_plays_by_itself_where_motion_is_not_wanted(
+    browser: Browser,
+    app: App,
+    page: Page,
+):
+    made = make(page, "A calm kite")
+    context = browser.new_context(reduced_motion="reduce")
+    guest = context.new_page()
+    guest.goto(f"{app.url}?v={made}")
+    player = guest.locator("#video video")
+    expect(player).to_have_attribute("controls", "", timeout=SOON)
+    guest.wait_for_timeout(500)
+    assert player.evaluate("player => [player.paused, player.loop]") == [True, False]
+    context.close()

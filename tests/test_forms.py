@@ -61,7 +61,7 @@ def green(tmp_path: Path) -> Path:
 
 
 def choose(page: Page, task: Task, title: str | None = None) -> None:
-    page.locator("#task").get_by_text(task.value, exact=True).click()
+    page.locator(f'#task label:has(input[value="{task.value}"])').click()
     names = [model.title for model in MODELS.values() if model.task is task]
     shown = page.locator("#model input")
     settle(page)
@@ -378,14 +378,14 @@ def test_the_settings_of_an_earlier_generation_can_be_used_again(page: Page):
     page.locator("#reuse").click()
     expect(page.locator("#prompt textarea")).to_have_value("A red kite")
     expect(page.locator("#param-aspect_ratio label:has(input:checked)")).to_have_text("9:16")
-    expect(page.locator("#task label:has(input:checked)")).to_have_text(Task.TEXT.value)
+    expect(page.locator("#task input:checked")).to_have_value(Task.TEXT.value)
 
 
 def test_the_arrow_keys_move_along_the_segments(page: Page):
     page.wait_for_timeout(400)
     page.locator("#task input").first.focus()
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#task label:has(input:checked)")).to_have_text(Task.IMAGE.value)
+    expect(page.locator("#task input:checked")).to_have_value(Task.IMAGE.value)
     expect(page.locator("#param-image_url")).to_be_visible()
 
 

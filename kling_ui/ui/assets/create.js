@@ -173,7 +173,7 @@
 
   /* A change of a field ends its message and the question; typing is told once it pauses. */
   let typing = 0;
-  const tell = () => $('#typed')?.firstElementChild?.dispatchEvent(new Event('k-typed'));
+  const tell = () => document.dispatchEvent(new Event('k-typed'));
   function changed(event) {
     const target = event.target;
     if (!target.closest?.('#composer') || !(event.isTrusted || event.type === 'input')) return;

@@ -142,7 +142,7 @@ class Layout:
             self.typed = gr.HTML(
                 "",
                 elem_id="typed",
-                js_on_load="element.addEventListener('k-typed', () => trigger('click'));",
+                js_on_load="document.addEventListener('k-typed', () => trigger('click'));",
             )
         # The drawer of settings may change it.
 

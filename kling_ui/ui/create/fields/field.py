@@ -86,9 +86,9 @@ class Built:
     shown_model: Any
     note: Callable[..., Any]
 
-    def control_of(self, name: str) -> Any:
-        """Return the first control of a parameter that was laid out before."""
-        return self.fields[name][0].inputs[0]
+    def control_of(self, name: str, kind: str) -> Any:
+        """Return the first control of a field that was laid out before."""
+        return next(field.inputs[0] for field in self.fields[name] if field.kind == kind)
 
 
 Builder = Callable[[str, Built], tuple[Field, ...]]

@@ -100,7 +100,7 @@ def _media_field(name: str, kind: Kind, built: Built) -> Field:
 
 def pair_field(name: str, built: Built) -> tuple[Field, ...]:
     """Lay out two wells for an effect's pictures; the right one only where it takes two."""
-    scene = built.control_of("effect_scene")
+    scene = built.control_of("effect_scene", "list")
     with gr.Column(elem_id=f"param-{name}-pair", elem_classes=["k-media"]) as frame:
         with gr.Row(elem_classes=["k-pair", "k-wells"], elem_id=f"param-{name}-wells"):
             with gr.Column(min_width=140, elem_classes=["k-media"]):

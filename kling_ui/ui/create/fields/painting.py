@@ -52,7 +52,7 @@ def _field(name: str, kind: str, built: Built, part: Any) -> Field:
 
 
 def _lay_out(built: Built) -> tuple[Any, Any, Any]:
-    picture = built.control_of(PICTURE)
+    picture = built.control_of(PICTURE, "image")
     with gr.Column(elem_classes=["k-media", "k-only-dynamic_masks"]) as frame:
         canvas = brush.motion_brush()
     # Also when it comes into view: what was told to it before may be lost.

@@ -404,3 +404,42 @@ def test_every_form_fits_a_phone(browser: Browser, app: App, task: Task):
         page.wait_for_timeout(600)
         unfold(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_price_follows_the_form_and_a_high_one_is_asked_about(page: Page, app: App):
+    before = app.posts()
+    choose(page, Task.TEXT, "Kling 3 · Pro")
+    write(page, "A boat on a pond")
+    button = page.locator("#generate")
+    expect(button).to_contain_text("Generate · $1.05")
+    expect(page.locator("#price")).to_contain_text("5 s × $0.21")
+    page.locator("#param-generate_audio input").uncheck()
+    expect(button).to_contain_text("Generate · $0.70")
+    length = page.locator("#param-duration input[type=number]")
+    length.fill("10")
+    length.press("Tab")
+    expect(button).to_contain_text("Generate · $1.40")
+    press(page)
+    expect(button).to_have_attribute("data-asking", "Spend $1.40? Press again")
+    assert app.posts() == before
+    expect(button).not_to_have_attribute("aria-disabled", "true")
+    press(page)
+    status_is(page, "completed")
+    assert app.posts() == before + 1
+    assert sent(app)["duration"] == 10
+
+
+def test_an_example_fills_everything_and_a_part_of_it_can_be_left_out(page: Page, app: App):
+    choose(page, Task.IMAGE)
+    page.locator('[data-example="Dawn to night"]').click()
+    expect(page.locator("#param-image_url img")).to_be_visible()
+    expect(page.locator("#param-tail_image_url img")).to_be_visible()
+    expect(page.locator("#sends")).to_contain_text("last frame")
+    page.locator("[data-drop=tail_image_url]").click()
+    expect(page.locator("#param-tail_image_url img")).to_have_count(0)
+    expect(page.locator("#sends")).not_to_contain_text("last frame")
+    press(page)
+    status_is(page, "completed")
+    assert sent(app)["prompt"] == "Time-lapse: the day passes over the lake"
+    assert str(sent(app)["image_url"]).startswith("data:image/jpeg;base64,")
+    assert "tail_image_url" not in sent(app)

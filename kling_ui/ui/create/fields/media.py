@@ -16,7 +16,6 @@ from kling_ui.ui.create.fields.field import (
     Field,
     Look,
     Updates,
-    labelled,
     reading,
     variant,
 )
@@ -84,8 +83,8 @@ def _media_field(name: str, kind: Kind, built: Built) -> Field:
     built.note(well, note, name, kind)
 
     def updates(param: Param, _value: Any) -> Updates:
-        words = {"label": labelled(param)}
-        return {frame: {"visible": True}, well: words, link: {"info": param.help}}
+        words = param.help if param.required else f"Optional. {param.help}"
+        return {frame: {"visible": True}, well: {"label": param.label}, link: {"info": words}}
 
     return Field(
         name=name,

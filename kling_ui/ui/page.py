@@ -23,6 +23,7 @@ from kling_ui.ui.result.events import StageEvents
 from kling_ui.ui.result.repeat import RepeatEvents
 from kling_ui.ui.result.stage import Stage
 from kling_ui.ui.settings.events import add_drawer
+from kling_ui.ui.submissions import Submissions
 from kling_ui.ui.uploads import GuardedBlocks
 from kling_ui.ui.visit import Visit
 from kling_ui.ui.watching import SUBMITTING, WatchShares
@@ -49,7 +50,7 @@ class _Page:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._shares = WatchShares()
-        self._sending: set[str] = set()
+        self._submissions = Submissions()
         self._confirmation = Confirmation()
 
     # -- layout
@@ -75,9 +76,9 @@ class _Page:
                 with gr.Tab("History", id="history-tab"):
                     history = HistoryEvents(self._service)
             _bare(header.places(), "places")
-            events = StageEvents(self._service, stage, self._shares)
+            events = StageEvents(self._service, stage, self._shares, self._submissions)
             events.wire(page)
-            repeat = RepeatEvents(self._service, stage, form, self._sending)
+            repeat = RepeatEvents(self._service, stage, form, self._submissions)
             events.follow_after(repeat.wire())
             self._wire_composer(form, stage, events, limit)
             draft.keep(page, form)
@@ -100,13 +101,17 @@ class _Page:
 
         async def on_generate(request: gr.Request, *raw: Any) -> AsyncIterator[dict[Any, Any]]:
             visit = Visit.of(request)
-            async for painted in self._generate(create, visit, raw):
-                yield painted
+            with self._submissions.turn(visit.session) as is_mine:
+                if is_mine:  # else it is the second click of a double click
+                    async for painted in self._generate(create, visit, raw):
+                        yield painted
+            # Gradio repeats an event's last values at its end, perhaps after a click on Hide.
+            yield stage.nothing()
 
         submission = form.generate.click(
             report_ledger_errors(on_generate),
             form.inputs,
-            [*stage.outputs, stage.sent, form.problems, limit],
+            [*stage.outputs, form.problems, limit],
             trigger_mode="multiple",
             show_progress="hidden",
             api_visibility="private",
@@ -119,35 +124,29 @@ class _Page:
     async def _generate(
         self, create: _Create, visit: Visit, raw: Sequence[Any]
     ) -> AsyncIterator[dict[Any, Any]]:
-        """Submit what the form holds; the next event follows what stands in `sent` after it."""
+        """Submit what the form holds; the page's next event follows it."""
         form, stage = create.form, create.stage
-        if visit.session in self._sending:
-            # The second click of a double click: the first one is on its way.
-            yield {stage.sent: gr.skip()}
-            return
-        self._sending.add(visit.session)
         try:
             request = await form.prepare(raw, visit.owner)
             if isinstance(request, RefusedForm):
-                yield {form.problems: request.html, stage.sent: ""}
+                yield {form.problems: request.html}
                 return
             estimate = form.estimate(request, raw, visit.owner)
             is_confirmed = self._confirmation.take(visit.session, request)
             if must_ask(estimate, self._service.preferences.ask_above_usd) and not is_confirmed:
                 self._confirmation.ask(visit.session, request)
-                yield {form.problems: launch.asking_html(estimate), stage.sent: ""}
+                yield {form.problems: launch.asking_html(estimate)}
                 return
             self._service.stop(visit.session)
-            yield {**stage.sending(), form.problems: "", stage.sent: ""}
+            yield {**stage.sending(), form.problems: ""}
             generation = await self._service.submit(request, owner=visit.owner)
         except DayLimitError as exc:
-            yield {**stage.idle(), stage.sent: "", create.limit: header.limit_note(str(exc))}
+            yield {**stage.idle(), create.limit: header.limit_note(str(exc))}
             return
-        finally:
-            self._sending.discard(visit.session)
         # Perhaps it could not even be written down: then there is nothing to follow.
-        followed = "" if generation.status.is_final else generation.id
-        yield {**stage.paint(generation, visit), stage.sent: followed}
+        if not generation.status.is_final:
+            self._submissions.put(visit.session, generation.id)
+        yield stage.paint(generation, visit)
 
     async def _on_limit(self) -> str:
         return header.limit_note(await self._service.day_limit.reached())

@@ -14,6 +14,7 @@ from kling_ui.ui.create.fields import QUIET
 from kling_ui.ui.ledger_errors import report_ledger_errors
 from kling_ui.ui.result import strip
 from kling_ui.ui.result.stage import Painted, Stage
+from kling_ui.ui.submissions import Submissions
 from kling_ui.ui.visit import Visit
 from kling_ui.ui.watching import WATCHING, WatchShares
 
@@ -29,10 +30,13 @@ FOLLOWING: dict[str, Any] = {
 class StageEvents:
     """Follows generations for the pages that show them."""
 
-    def __init__(self, service: Service, stage: Stage, shares: WatchShares) -> None:
+    def __init__(
+        self, service: Service, stage: Stage, shares: WatchShares, submissions: Submissions
+    ) -> None:
         self._service = service
         self._stage = stage
         self._shares = shares
+        self._submissions = submissions
         self._strips: dict[str, object] = {}
 
     def wire(self, page: gr.Blocks) -> None:
@@ -45,10 +49,10 @@ class StageEvents:
         stage.result.click(report_ledger_errors(self._on_hide), None, stage.outputs, **QUIET)
 
     def follow_after(self, submission: Any) -> None:
-        """Follow, after an event that submits, what it has left in `sent`."""
+        """Follow, after an event that submits, what it has put into the submissions."""
         stage = self._stage
-        followed = report_ledger_errors(self._on_sent)
-        submission.then(followed, [stage.sent], stage.outputs, **FOLLOWING)
+        followed = report_ledger_errors(self._on_submitted)
+        submission.then(followed, None, stage.outputs, **FOLLOWING)
         submission.then(report_ledger_errors(self._on_runs), None, [stage.runs], **FOLLOWING)
 
     async def _on_load(self, request: gr.Request) -> AsyncIterator[Painted]:
@@ -67,8 +71,8 @@ class StageEvents:
     async def _on_open(self, event: gr.EventData, request: gr.Request) -> AsyncIterator[Painted]:
         visit = Visit.of(request)
         wanted, act = str(event.id), getattr(event, "act", "open")
+        self._stop(visit)
         if not wanted:
-            self._service.stop(visit.session)
             yield self._stage.idle()
             return
         if act == "resume":
@@ -82,17 +86,19 @@ class StageEvents:
         async for painted in self.watch(wanted, visit):
             yield painted
 
-    async def _on_sent(self, sent: str, request: gr.Request) -> AsyncIterator[Painted]:
-        if not sent:
+    async def _on_submitted(self, request: gr.Request) -> AsyncIterator[Painted]:
+        visit = Visit.of(request)
+        submitted = self._submissions.take(visit.session)
+        if submitted is None:
             yield self._stage.nothing()
             return
-        async for painted in self.watch(sent, Visit.of(request)):
+        async for painted in self.watch(submitted, visit):
             yield painted
 
     async def _on_hide(self, event: gr.EventData, request: gr.Request) -> Painted:
         """Hide the progress, or do what a person wants with one that is under way."""
         visit, generation_id, act = Visit.of(request), str(event.id), str(event.act)
-        self._service.stop(visit.session)
+        self._stop(visit)
         changing = {
             "cancel": self._service.cancel,
             "abandon": self._service.abandon,
@@ -129,6 +135,11 @@ class StageEvents:
         finally:
             if self._strips.get(visit.session) is turn:
                 del self._strips[visit.session]
+
+    def _stop(self, visit: Visit) -> None:
+        """End what this page watches, and what it is just about to."""
+        self._submissions.take(visit.session)
+        self._service.stop(visit.session)
 
     async def watch(self, generation_id: str, visit: Visit) -> AsyncIterator[Painted]:
         """Paint a generation as it changes, until it rests or this page watches another."""

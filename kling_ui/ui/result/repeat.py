@@ -22,6 +22,7 @@ from kling_ui.ui.create.fields import QUIET
 from kling_ui.ui.create.upload_files import as_uploads
 from kling_ui.ui.ledger_errors import report_ledger_errors
 from kling_ui.ui.result.stage import Painted, Stage
+from kling_ui.ui.submissions import Submissions
 from kling_ui.ui.visit import Visit
 from kling_ui.ui.watching import SUBMITTING
 
@@ -35,16 +36,15 @@ _PAINTED = ("dynamic_masks", "static_mask")
 
 
 class RepeatEvents:
-    """Answers Use settings, Run again and Continue.
+    """Answers Use settings, Run again and Continue."""
 
-    `sending` holds the pages that have a submission on its way, whoever began it.
-    """
-
-    def __init__(self, service: Service, stage: Stage, form: Form, sending: set[str]) -> None:
+    def __init__(
+        self, service: Service, stage: Stage, form: Form, submissions: Submissions
+    ) -> None:
         self._service = service
         self._stage = stage
         self._form = form
-        self._sending = sending
+        self._submissions = submissions
 
     def wire(self) -> Any:
         """Answer what the result asks; return the event that submits."""
@@ -55,7 +55,7 @@ class RepeatEvents:
         return self._stage.result.submit(
             report_ledger_errors(self._on_run_again),
             None,
-            [*self._stage.outputs, self._stage.sent],
+            self._stage.outputs,
             trigger_mode="multiple",
             show_progress="hidden",
             api_visibility="private",
@@ -94,34 +94,37 @@ class RepeatEvents:
     async def _on_run_again(
         self, event: gr.EventData, request: gr.Request
     ) -> AsyncIterator[Painted]:
-        """Submit a generation's request once more; the next event follows what is in `sent`."""
-        visit, stage = Visit.of(request), self._stage
+        """Submit a generation's request once more; the next event follows it."""
+        visit = Visit.of(request)
         generation = await self._service.get(str(event.id))
-        is_allowed = generation is not None and self._service.owns(generation, visit.owner)
-        if generation is None or not is_allowed or visit.session in self._sending:
-            yield {**stage.nothing(), stage.sent: gr.skip()}
-            return
-        self._sending.add(visit.session)
+        with self._submissions.turn(visit.session) as is_mine:
+            if is_mine and generation and self._service.owns(generation, visit.owner):
+                async for painted in self._run_again(generation, visit):
+                    yield painted
+        # Gradio repeats an event's last values at its end, perhaps after a click on Hide.
+        yield self._stage.nothing()
+
+    async def _run_again(self, generation: Generation, visit: Visit) -> AsyncIterator[Painted]:
+        stage = self._stage
         try:
             exported = await self._exported(generation, is_owned=True)
             if exported.missing:
                 names = _labels(exported.model, exported.missing)
                 gr.Warning(f"{names}: the file is no longer here. {_NOTHING_SENT}")
-                yield {**stage.nothing(), stage.sent: ""}
                 return
             prepared = await self._service.prepare(
                 exported.model, exported.values, owner=visit.owner
             )
             self._service.stop(visit.session)
-            yield {**stage.sending(), stage.sent: ""}
+            yield stage.sending()
             made = await self._service.submit(prepared, owner=visit.owner)
         except (InvalidValuesError, DayLimitError) as exc:
             gr.Warning(f"{exc} {_NOTHING_SENT}")
-            yield {**stage.paint(generation, visit), stage.sent: ""}
+            yield stage.paint(generation, visit)
             return
-        finally:
-            self._sending.discard(visit.session)
-        yield {**stage.paint(made, visit), stage.sent: "" if made.status.is_final else made.id}
+        if not made.status.is_final:
+            self._submissions.put(visit.session, made.id)
+        yield stage.paint(made, visit)
 
     async def _exported(self, generation: Generation, *, is_owned: bool) -> RequestExport:
         files = self._service.files

@@ -25,15 +25,11 @@ _REFRESHES = "window.klingResult.refreshRuns = () => trigger('select', {});"
 
 
 class Stage:
-    """The stage, the result below it and the strip of runs. Make it inside its column.
-
-    `sent` holds the id of the generation that was just submitted and is to be followed, or "".
-    """
+    """The stage, the result below it and the strip of runs. Make it inside its column."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         empty = screen.empty_screen(is_simulated=service.is_simulated)
-        self.sent = gr.State("")
         self.screen = _html(empty, "screen")
         self.video = ServedVideo(
             visible=False,

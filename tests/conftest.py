@@ -1,8 +1,8 @@
 """The parts that tests are made of: the real simulator, a real ledger, a service in a hurry."""
 
+import asyncio
 import os
 import shutil
-import sys
 import tempfile
 
 # Before anything imports Gradio, which reads these while it is imported.
@@ -10,6 +10,9 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="kling-ui-tests-")
 
+import gradio.data_classes
+import gradio.queueing
+import gradio.utils
 import httpx
 import pytest
 
@@ -19,6 +22,11 @@ from harness import QuickRuntime, service_at
 
 from kling_ui.ledger import Ledger
 from kling_ui.simulator import Simulator, studio
+
+# Where no loop runs, Gradio makes one for each lock and closes none of them: the garbage
+# collector would complain about them in whatever test it runs. Since Python 3.10 none is needed.
+gradio.queueing.safe_get_lock = gradio.utils.safe_get_lock = asyncio.Lock
+gradio.utils.safe_get_stop_event = asyncio.Event
 
 LONGEST_FIRST = ("test_machine", "test_forms", "test_browser", "test_sending", "test_crash")
 """Files that would keep one worker busy alone if they began last."""
@@ -45,8 +53,7 @@ def _certificates_are_read_once():
 @pytest.fixture(autouse=True, scope="module")
 def _no_static_paths_are_left_to_the_next_module():
     yield
-    if "gradio" in sys.modules:
-        sys.modules["gradio.data_classes"]._StaticFiles.clear()
+    gradio.data_classes._StaticFiles.clear()
 
 
 @pytest.fixture(scope="session")

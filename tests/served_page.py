@@ -4,7 +4,6 @@ Who sends a request stands in its header `x-visitor`: how a host tells its visit
 tested elsewhere.
 """
 
-import asyncio
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,8 +110,7 @@ class ServedPage:
         return last[0] if isinstance(last, list) else last["error"]
 
 
-async def mounted(service, *, path, auth):
-    """Build the page on a loop: without one Gradio makes some that it never closes."""
+def mounted(service, *, path, auth):
     page = build(service)
     page.max_threads = MAX_THREADS
     page.queue(default_concurrency_limit=None)
@@ -143,7 +141,7 @@ def serving(folder, *, path="", auth=None, seconds=0.05, **more):
             runtime=QuickRuntime(),
             **more,
         )
-        page, app = asyncio.run(mounted(service, path=path, auth=auth))
+        page, app = mounted(service, path=path, auth=auth)
         with TestClient(app, raise_server_exceptions=False) as http:
             yield ServedPage(
                 page=page,

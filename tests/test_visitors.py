@@ -15,7 +15,7 @@ import pytest
 from harness import API_FIELDS, MODEL, PROMPT, posts, submit
 from served_page import OWNER_OF, QUIETLY, serving, visitor_of
 
-from kling_ui.ledger import LIVE, SIMULATOR, Generation, GenerationError, Status
+from kling_ui.ledger import LIVE, SIMULATOR, ErrorKind, Generation, GenerationError, Status
 from kling_ui.simulator import Fault
 from kling_ui.ui.generation_json import generation_json
 from kling_ui.ui.result.stage import Stage
@@ -175,22 +175,19 @@ def test_only_its_owner_puts_away_what_goes_on_without_news(served):
     error = GenerationError(ErrorKind.NO_NEWS, "No answer from the provider.")
     row = a_row(id="b" * 32, status=Status.GENERATING, origin=LIVE, error=error)
     served.ledger.insert(row)
-    [event] = served.events("_on_forget")
+    [event] = served.events("_on_hide")
+    wish = {"id": row.id, "act": "put_away"}
     for visitor, is_put_away in ((BOB, False), (None, False), (ANN, True)):
         session = f"puts-away{visitor}"
-        put_on_stage(served, session, row.id)
-        served.fire(event, [None], visitor=visitor, session=session)
+        served.fire(event, [], visitor=visitor, session=session, event_data=wish)
         assert served.ledger.get(row.id).is_put_away is is_put_away
     assert served.ledger.get(row.id).status == "generating"
 
 
-def put_on_stage(served, session, generation_id):
-    """Open a generation as a visitor without an identity does."""
-    [event] = served.events("_on_open")
-    served.fire(event, [], session=session, event_data={"id": generation_id})
+WISHES = ("hide", "cancel", "abandon", "put_away")
 
 
-@pytest.mark.parametrize("then", ["_on_stop", "_on_open", "_on_again", "_on_forget", None])
+@pytest.mark.parametrize("then", ["open", "resume", "", *WISHES, None])
 def test_what_is_pressed_between_submission_and_following_is_not_overtaken(served, then):
     session = f"between{then}"
     other = made(served)
@@ -198,10 +195,10 @@ def test_what_is_pressed_between_submission_and_following_is_not_overtaken(serve
     submitted = served.fire(served.events("on_generate")[0], form_of(served), session=session)
     assert "submitting" in submitted.text
     assert len(posts(served.simulator)) == posted + 1
-    if then:
-        [event] = served.events(then)
-        data = [None] * len(served.page.fns[event].inputs)
-        served.fire(event, data, session=session, event_data={"id": other["id"]})
+    if then is not None:
+        [event] = served.events("_on_hide" if then in WISHES else "_on_open")
+        wish = {"id": other["id"] if then else "", "act": then}
+        served.fire(event, [], session=session, event_data=wish)
     followed = served.fire(served.events("_on_submitted")[0], [], session=session)
     assert ("Your video is ready" in followed.text) is (then is None)
 

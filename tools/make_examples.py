@@ -10,10 +10,11 @@ from pathlib import Path
 
 import av
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 FOLDER = Path(__file__).resolve().parent.parent / "kling_ui/ui/assets/examples"
 WIDE = (960, 540)
+CARD = (480, 270)
 TALL = (640, 800)
 RATE = 24000
 
@@ -29,6 +30,8 @@ def main() -> None:
     save(umbrella(), "umbrella.jpg")
     clip("boat.mp4")
     voice("voice.mp3")
+    for name, picture in cards().items():
+        save(picture.resize(CARD, Image.Resampling.LANCZOS), f"card-{name}.jpg")
 
 
 def save(picture: Image.Image, name: str) -> None:
@@ -139,6 +142,77 @@ def umbrella() -> Image.Image:
     for x in (420, 640, 860):
         draw.line([(640, 240), (x, 620)], fill=(160, 30, 40), width=6)
     return picture.resize((640, 640), Image.Resampling.LANCZOS)
+
+
+def cards() -> dict[str, Image.Image]:
+    """Return what stands on the empty stage: a picture for each kind of thing."""
+    ada, ben = (
+        person((244, 204, 176), (72, 46, 34), (64, 120, 140), is_long=True),
+        person((196, 142, 104), (28, 24, 24), (196, 98, 66), is_long=False),
+    )
+    lakes = [
+        lake((255, 186, 120), (92, 124, 158), (255, 244, 214), boat_at=0.42),
+        lake((24, 28, 62), (70, 74, 120), (244, 240, 220), boat_at=0.6),
+    ]
+    return {
+        "text": forest(),
+        "image": lakes[0],
+        "storyboard": side_by_side(lighthouse(), *lakes, gap=14),
+        "effect": side_by_side(ada, ben),
+        "images": side_by_side(cat(), umbrella()),
+        "avatar": singing(ada),
+    }
+
+
+def side_by_side(*pictures: Image.Image, gap: int = 0) -> Image.Image:
+    """Return pictures in equal columns, each cut to its middle."""
+    whole = Image.new("RGB", WIDE, (22, 20, 18))
+    width = (WIDE[0] - gap * (len(pictures) - 1)) // len(pictures)
+    for number, picture in enumerate(pictures):
+        whole.paste(ImageOps.fit(picture, (width, WIDE[1])), (number * (width + gap), 0))
+    return whole
+
+
+def forest() -> Image.Image:
+    """Return tall trunks against a low sun."""
+    picture = gradient(WIDE, (255, 214, 140), (214, 120, 62))
+    draw = ImageDraw.Draw(picture)
+    draw.ellipse((560, 120, 720, 280), fill=(255, 244, 206))
+    picture = picture.filter(ImageFilter.GaussianBlur(14))
+    draw = ImageDraw.Draw(picture)
+    for depth, color in enumerate(((190, 104, 58), (130, 68, 44), (62, 34, 28))):
+        width, step = 22 + 26 * depth, 118 + 96 * depth
+        for x in range(-30 + 41 * depth, WIDE[0], step):
+            draw.polygon([(x, -5), (x + width, -5), (x + width + 9, 545), (x - 9, 545)], fill=color)
+    draw.rectangle((0, 470, *WIDE), fill=(52, 30, 26))
+    return picture
+
+
+def lighthouse() -> Image.Image:
+    """Return a lighthouse at dusk with its beam."""
+    picture = gradient(WIDE, (58, 62, 112), (232, 138, 104))
+    draw = ImageDraw.Draw(picture, "RGBA")
+    draw.polygon([(480, 130), (960, 20), (960, 230)], fill=(255, 240, 190, 120))
+    draw.polygon([(440, 150), (520, 150), (548, 470), (412, 470)], fill=(244, 240, 232))
+    for top in (220, 340):
+        draw.rectangle((428, top, 532, top + 52), fill=(196, 58, 52))
+    draw.rectangle((446, 106, 514, 150), fill=(255, 236, 170))
+    draw.polygon([(438, 106), (522, 106), (480, 66)], fill=(120, 34, 36))
+    draw.rectangle((0, 462, *WIDE), fill=(36, 44, 78))
+    return picture
+
+
+def singing(portrait: Image.Image) -> Image.Image:
+    """Return a portrait with the bars of a voice beside it."""
+    picture = ImageOps.fit(portrait, (420, WIDE[1]), centering=(0.5, 0.35))
+    whole = gradient(WIDE, (236, 228, 216), (206, 196, 184))
+    whole.paste(picture, (60, 0))
+    draw = ImageDraw.Draw(whole)
+    for number in range(12):
+        height = int(30 + 110 * abs(math.sin(number * 0.9)) * abs(math.cos(number * 0.31)))
+        x = 540 + number * 32
+        draw.rounded_rectangle((x, 270 - height, x + 14, 270 + height), 7, fill=(234, 88, 12))
+    return whole
 
 
 def clip(name: str) -> None:

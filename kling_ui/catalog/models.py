@@ -3,6 +3,8 @@
 Source: the AI/ML API's model pages. Adding a model is adding a row.
 """
 
+from dataclasses import replace
+
 from kling_ui.catalog.media_input import PictureLimits
 from kling_ui.catalog.model import Model, PrintedWait, Task
 from kling_ui.catalog.params import (
@@ -59,13 +61,13 @@ PROMPT_OPTIONAL = Text(
     help="Say what should happen in the video.",
     placeholder="Optional: what should happen, how the camera moves",
 )
-PROMPT_TURBO = Text(
+PROMPT_OR_SHOTS = Text(
     name="prompt",
     label="Prompt",
     help="Say what should happen in the video.",
     placeholder="What should happen, how the camera moves",
-    max_length=_TURBO_PROMPT,
 )
+PROMPT_TURBO = replace(PROMPT_OR_SHOTS, max_length=_TURBO_PROMPT)
 PROMPT_REFERENCES = Text(
     name="prompt",
     label="Prompt",
@@ -372,7 +374,7 @@ _EFFECTS = (EFFECT, EFFECT_PICTURES, DURATION)
 
 def _v3_text(shot_type: Param) -> tuple[Param, ...]:
     return (
-        PROMPT_OPTIONAL, NEGATIVE_PROMPT, ASPECT_RATIO, DURATION_LONG, SOUND, CFG_SCALE,
+        PROMPT_OR_SHOTS, NEGATIVE_PROMPT, ASPECT_RATIO, DURATION_LONG, SOUND, CFG_SCALE,
         SHOTS, shot_type, PROVIDER,
     )  # fmt: skip
 

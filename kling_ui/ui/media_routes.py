@@ -1,5 +1,7 @@
 """Serves a generation's files at `/media/ID/NAME`: by generation and name, never by a disk path.
 
+The pictures of the example cards are served beside them, to everybody.
+
 Whoever has an id may look; where the app has a login, after it. Range and HEAD are answered.
 """
 
@@ -12,6 +14,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from kling_ui.service import POSTER, VIDEO, Generation, LedgerError, Service, telling_name
+from kling_ui.ui.create.examples import EXAMPLES, EXAMPLES_PATH, FOLDER
 
 _TYPES = {
     ".jpg": "image/jpeg",
@@ -32,6 +35,7 @@ _HEADERS = {
     # A name's bytes never change; `private` keeps them out of caches between us and the browser.
     "cache-control": "private, max-age=31536000, immutable",
 }
+_EXAMPLES = {each.picture: FOLDER / each.picture for each in EXAMPLES if each.picture}
 _NOT_FOUND = "There is no such file."
 
 
@@ -74,7 +78,17 @@ def media_routes(service: Service) -> list[Route]:
             headers=_HEADERS,
         )
 
-    return [Route("/media/{generation_id}/{name}", send, methods=["GET", "HEAD"])]
+    async def send_example(request: Request) -> Response:
+        picture = _EXAMPLES.get(request.path_params["name"])
+        if picture is None:
+            return PlainTextResponse(_NOT_FOUND, status_code=404)
+        return FileResponse(picture, media_type="image/jpeg", headers=_HEADERS)
+
+    methods = ["GET", "HEAD"]
+    return [
+        Route(f"{EXAMPLES_PATH}/{{name}}", send_example, methods=methods),
+        Route("/media/{generation_id}/{name}", send, methods=methods),
+    ]
 
 
 def video_url(generation: Generation) -> str | None:

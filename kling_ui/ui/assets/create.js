@@ -185,6 +185,11 @@
   }
   for (const kind of ['input', 'change', 'drop', 'paste']) document.addEventListener(kind, changed, true);
   document.addEventListener('click', event => {
+    const card = event.target.closest?.('[data-start]');
+    if (card) {
+      window.klingStart?.(card.dataset.start);
+      window.klingPlaces?.toForm();
+    }
     const link = event.target.closest?.('[data-fix]');
     if (link) {
       event.preventDefault();

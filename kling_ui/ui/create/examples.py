@@ -13,18 +13,27 @@ from kling_ui.catalog import MODELS, Task
 from kling_ui.ui.create.upload_files import as_uploads
 
 FOLDER = Path(__file__).parents[1] / "assets" / "examples"
+EXAMPLES_PATH = "/media/example"
+"""Where `media_routes` serves the cards' pictures, from the app's root."""
+
 _TEXT = "klingai/video-v3-standard-text-to-video"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """A filled form: its chip's words, the model, the values, and files by parameter."""
+    """A filled form: its chip's words, the model, the values, and files by parameter.
+
+    `card` is what kind of thing it shows on the empty stage, "" if it is not shown there, and
+    `picture` the file that stands for it.
+    """
 
     key: str
     model: str
     values: Mapping[str, Any]
     files: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     is_fault: bool = False
+    card: str = ""
+    picture: str = ""
 
     @property
     def task(self) -> Task:
@@ -41,6 +50,8 @@ EXAMPLES = (
         key="Raccoon",
         model=_TEXT,
         values={"prompt": "A cheerful white raccoon running through a sequoia forest, golden hour"},
+        card="Words",
+        picture="card-text.jpg",
     ),
     Example(
         key="Rainy kitchen",
@@ -60,12 +71,16 @@ EXAMPLES = (
                 {"prompt": "The beam sweeps over the dark sea", "duration": 4},
             ]
         },
+        card="Storyboard",
+        picture="card-storyboard.jpg",
     ),
     Example(
         key="Paper boat",
         model="klingai/video-v3-standard-image-to-video",
         values={"prompt": "The boat drifts off slowly, ripples on the water, the camera rises"},
         files={"image_url": "lake-dawn.jpg"},
+        card="One picture",
+        picture="card-image.jpg",
     ),
     Example(
         key="Dawn to night",
@@ -87,12 +102,16 @@ EXAMPLES = (
         model="kling-video/v1.6/standard/multi-image-to-video",
         values={"prompt": "The cat strolls through the rain under the umbrella"},
         files={"image_list": ("cat.jpg", "umbrella.jpg")},
+        card="Several pictures",
+        picture="card-images.jpg",
     ),
     Example(
         key="A hug",
         model="klingai/kling-video-v1.6-standard-effects",
         values={"effect_scene": "hug"},
         files={"image_url": ("portrait-ada.jpg", "portrait-ben.jpg")},
+        card="Effect for two",
+        picture="card-effect.jpg",
     ),
     Example(
         key="Cat chef",
@@ -123,6 +142,8 @@ EXAMPLES = (
         model="klingai/avatar-standard",
         values={},
         files={"image_url": "portrait-ada.jpg", "audio_url": "voice.mp3"},
+        card="Talking portrait",
+        picture="card-avatar.jpg",
     ),
     _fault("[slow]", "A snail crosses the road"),
     _fault("[fail]", "Something that Kling can't make"),
@@ -139,6 +160,18 @@ def chips_html(task: Task, *, is_simulated: bool) -> str:
         for each in shown
     )
     return f'<div class="k-examples" role="group" aria-label="Examples">{chips}</div>'
+
+
+def cards_html() -> str:
+    """Return a card for each kind of thing, for the empty stage: one press fills the form."""
+    cards = "".join(
+        f'<button type="button" data-start="{escape(each.key, quote=True)}">'
+        f'<img src="{EXAMPLES_PATH}/{each.picture}" data-rooted alt="" width="480" height="270">'
+        f"<b>{escape(each.card)}</b><small>{escape(each.key)}</small></button>"
+        for each in EXAMPLES
+        if each.card
+    )
+    return f'<div class="k-cards" role="group" aria-label="Start from an example">{cards}</div>'
 
 
 def values_of(example: Example) -> dict[str, Any]:

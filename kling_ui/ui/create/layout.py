@@ -29,7 +29,10 @@ _DROP = (
     " const drop = event.target.closest('[data-drop]')?.dataset.drop;"
     " if (drop) trigger('click', {drop}); });"
 )
-_EXAMPLE = _DROP.replace("drop", "example")
+_EXAMPLE = _DROP.replace("drop", "example") + (
+    " window.klingStart = example => trigger('click', {example});"
+)
+"""A card on the empty stage asks by `klingStart`, since it stands in another component."""
 
 
 @dataclass(frozen=True, slots=True)

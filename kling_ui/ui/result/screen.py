@@ -3,6 +3,7 @@
 from html import escape
 
 from kling_ui.service import Generation, Status
+from kling_ui.ui.create.examples import cards_html
 from kling_ui.ui.result import recipe
 
 _WITHOUT_VIDEO = {
@@ -26,7 +27,8 @@ def empty_screen(*, is_simulated: bool) -> str:
         "empty",
         16 / 9,
         "<strong>Your video appears here</strong><span>Write a prompt, or start from one of "
-        f"the examples.</span><small>{note}</small>",
+        f"these. Nothing is sent before you press Generate.</span>{cards_html()}"
+        f"<small>{note}</small>",
     )
 
 

@@ -288,6 +288,13 @@ def test_an_error_envelope_is_no_state(body):
             ({"id": "t1", "status": outer, "data": {"status": inner}}, inner)
             for outer in ("success", "ok", "completed", "200", "queued")
             for inner in ("queued", "generating", "completed", "failed")
+            if (outer, inner) != ("queued", "failed")
+        ),
+        *(
+            ({"id": "t1", "status": outer, "data": {"status": inner}}, outer)
+            for outer in GOING
+            for inner in FAILURE
+            if outer
         ),
         ({"id": "t1", "status": "failed", "data": {"status": "completed"}}, "failed"),
         ({"id": "t1", "status": "canceled", "result": {"status": "queued"}}, "canceled"),

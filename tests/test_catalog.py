@@ -264,7 +264,10 @@ def test_any_values_become_a_payload_of_just_them_or_named_problems(case):
     if refusal is not None:
         known = {param.name for param in model.params} | set(values)
         assert refusal.problems
-        assert {each.field for each in refusal.problems} <= known
+        for problem in refusal.problems:
+            start = problem.field.removesuffix("…")  # a long name is cut
+            is_cut = start != problem.field and any(name.startswith(start) for name in known)
+            assert problem.field in known or is_cut
         return
     assert body.pop("model") == model.id
     assert all(body[name] == values[name] for name in body)

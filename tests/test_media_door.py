@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import re
 from pathlib import Path
 
 import gradio as gr
@@ -69,7 +70,7 @@ def assert_refused(answer, *paths):
     assert "Nothing was sent, nothing was spent." in str(answer.error), answer.text
     for path in paths:
         assert Path(path).name not in answer.text
-    assert str(SIDE) not in answer.text.replace("session", "")
+    assert re.search(rf"\b{SIDE}\b", answer.text) is None
 
 
 def test_the_page_has_wells_of_every_kind_it_shows(served):

@@ -53,7 +53,6 @@ WAITING_STATUSES = frozenset({"pending", "queued", "submitted", "waiting"})
 GOING_STATUSES = WAITING_STATUSES | {"active", "dreaming", "generating", "processing"}
 """Status words that are known to mean "still going"; the first ones, that it has not begun."""
 
-_TASK_STATUSES = SUCCESS_STATUSES | FAILURE_STATUSES | GOING_STATUSES
 _SPELLINGS = {word.replace("_", ""): word for word in SUCCESS_STATUSES | FAILURE_STATUSES}
 """The words that end a task, by their letters alone: `timedOut` and `TIMED-OUT` are `timed_out`."""
 
@@ -313,7 +312,10 @@ def _is_wrapper(outer: dict[str, Any], inner: dict[str, Any]) -> bool:
     # The status beside an inner object is that of the call, if there is one inside.
     if not {"id", "generation_id"} & outer.keys():
         return isinstance(_status(inner), str)
-    return _word(_status(outer)) not in FAILURE_STATUSES and _word(_status(inner)) in _TASK_STATUSES
+    said, beside = _word(_status(outer)), _word(_status(inner))
+    if beside in FAILURE_STATUSES:  # believed where the outer word can be the call's only
+        return said in SUCCESS_STATUSES or said == "ok" or said.isdecimal()
+    return said not in FAILURE_STATUSES and beside in GOING_STATUSES | SUCCESS_STATUSES
 
 
 def _status(body: dict[str, Any]) -> Any:

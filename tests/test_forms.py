@@ -146,6 +146,8 @@ def test_every_model_shows_its_parameters_and_no_others(page: Page):
             hidden = {"prompt", "static_mask", "advanced_camera_control"}
             wanted = {p.name for p in model.params} - hidden
             assert shown_params(page, wanted) == wanted, model.id
+            if page.locator("#words-switch").is_visible():
+                switch(page, "words", "One prompt")
             assert page.locator("#prompt").is_visible() == (model.param("prompt") is not None)
 
 

@@ -23,6 +23,9 @@ pytestmark = pytest.mark.browser
 
 __all__ = ["browser"]
 
+TYPING_PAUSE_MS = 800
+"""Longer than create.js waits until it tells what was typed."""
+
 DENY_STORAGE = """
   const denied = { get() { throw new DOMException('denied', 'SecurityError'); } };
   for (const name of ['localStorage', 'sessionStorage', 'indexedDB']) {
@@ -61,21 +64,49 @@ def test_the_page_works_where_storage_is_denied(browser: Browser, app: App):
 
 def test_what_was_written_and_chosen_survives_a_reload(page: Page):
     write(page, "Half a prompt")
-    page.get_by_text("10 s", exact=True).click()
+    page.locator("#param-duration input[type=number]").fill("10")
+    page.locator("#advanced > button").click()
     page.locator("#param-negative_prompt textarea").fill("blur")
+    page.wait_for_timeout(TYPING_PAUSE_MS)
     settle(page)
     page.reload()
     expect(page.locator("#prompt textarea")).to_have_value("Half a prompt", timeout=SOON)
-    expect(page.locator("#param-duration input[value='10']")).to_be_checked()
+    expect(page.locator("#param-duration input[type=number]")).to_have_value("10", timeout=SOON)
+    expect(page.locator("#notice")).to_contain_text("Draft restored")
+    page.locator("#advanced > button").click()
     expect(page.locator("#param-negative_prompt textarea")).to_have_value("blur")
 
 
-def test_what_another_tab_wrote_is_not_here(page: Page, app: App):
-    write(page, "Only in this tab")
+def test_what_is_typed_last_before_a_reload_is_there(page: Page):
+    write(page, "Half a")
+    page.wait_for_timeout(TYPING_PAUSE_MS)
+    settle(page)
+    write(page, "Half a prompt")
+    page.reload()
+    expect(page.locator("#prompt textarea")).to_have_value("Half a prompt", timeout=SOON)
+
+
+def test_each_tab_keeps_its_own_draft_and_a_new_one_begins_with_the_newest(page: Page, app: App):
+    write(page, "In the first tab")
+    page.wait_for_timeout(TYPING_PAUSE_MS)
     settle(page)
     other = page.context.new_page()
     open_page(other, app.url)
+    expect(other.locator("#prompt textarea")).to_have_value("In the first tab", timeout=SOON)
+    write(other, "In the second tab")
+    other.wait_for_timeout(TYPING_PAUSE_MS)
+    settle(other)
+    for tab, words in ((page, "In the first tab"), (other, "In the second tab")):
+        tab.reload()
+        expect(tab.locator("#prompt textarea")).to_have_value(words, timeout=SOON)
+    other.locator("[data-fresh]").click()
     expect(other.locator("#prompt textarea")).to_have_value("")
+    expect(other.locator("#notice p")).to_have_count(0)
+    settle(other)
+    other.reload()
+    settle(other)
+    expect(other.locator("#prompt textarea")).to_have_value("")
+    expect(page.locator("#prompt textarea")).to_have_value("In the first tab")
 
 
 def test_the_video_plays_in_the_page_and_has_a_poster(page: Page):
@@ -98,7 +129,7 @@ def test_camera_and_clipboard_are_offered_only_where_the_browser_has_them(
         context.add_init_script("Object.defineProperty(window, 'isSecureContext', {value: false})")
     page = context.new_page()
     page.goto(app.url)
-    page.get_by_text("Image → Video", exact=True).click()
+    page.locator("#task").get_by_text("Image", exact=True).click()
     well = page.locator("#param-image_url").filter(visible=True).first
     expect(well).to_be_visible(timeout=SOON)
     for name in ("Capture from camera", "Paste from clipboard"):

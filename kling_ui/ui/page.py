@@ -81,8 +81,7 @@ class _Page:
             repeat = RepeatEvents(self._service, stage, form, self._submissions)
             events.follow_after(repeat.wire())
             self._wire_composer(form, stage, events, limit)
-            draft.keep(page, form)
-            form.wire_load(page)
+            draft.keep(page, self._service, form)
             history.wire()
             # What is opened stands on the first tab; `result.js` opens it.
             history.listing.click(lambda: gr.Tabs(selected="create"), None, [tabs], **QUIET)

@@ -82,6 +82,7 @@
     const hints = JSON.parse(stamp);
     if (stamp !== hintsOn) {
       hintsOn = stamp;
+      window.klingDraft.save(hints.draft);
       $$('.k-doubt').forEach(each => each.remove());
       Object.entries(hints.doubts).forEach(([name, text]) => {
         const place = placeOf(name);
@@ -180,6 +181,9 @@
     mended(nameOf(target));
     if ($('#generate')?.dataset.asking && !target.closest('#launch')) noQuestion();
     if (event.type !== 'input' || !target.matches('textarea, input[type=text]')) return;
+    if (target.matches('#prompt textarea, #param-negative_prompt textarea')) {
+      window.klingDraft.type(nameOf(target), target.value);
+    }
     clearTimeout(typing);
     typing = setTimeout(tell, TYPING_PAUSE_MS);
   }
@@ -200,14 +204,38 @@
     if (button && !button.closest('#launch') && nameOf(button)) mended(nameOf(button));
   });
 
-  /* What is written and chosen, over a reload. Storage may be denied: then nothing is kept. */
+  /* What is written, chosen and given, over a reload: the tab's own, a new tab begins with the
+     newest. Storage may be denied or full: then nothing is kept. */
   const [DRAFT, MODELS] = ['kling-ui-draft', 'kling-ui-models'];
+  let early = '';
   window.klingDraft = {
-    save(values) {
-      try { sessionStorage.setItem(DRAFT, JSON.stringify(values)); } catch { /* denied or full */ }
+    save(draft) {
+      const text = JSON.stringify(draft);
+      try {
+        sessionStorage.setItem(DRAFT, text);
+        localStorage.setItem(DRAFT, text);
+      } catch { /* denied or full */ }
     },
     load() {
-      try { return sessionStorage.getItem(DRAFT) ?? ''; } catch { return ''; }
+      try {
+        return sessionStorage.getItem(DRAFT) ?? localStorage.getItem(DRAFT) ?? '';
+      } catch { return ''; }
+    },
+    /* A prompt that was written before the form was restored. */
+    retype() {
+      const [field, text] = [$('#prompt textarea'), early];
+      early = null;
+      if (!field || !text || field.value === text) return;
+      field.value = text;
+      field.dispatchEvent(new Event('input', {bubbles: true}));
+    },
+    /* At once: the rest is told by the server, a moment after. */
+    type(name, text) {
+      if (early !== null && name === 'prompt') early = text;
+      try {
+        const draft = JSON.parse(this.load() || '{}');
+        if (draft.values) this.save({...draft, values: {...draft.values, [name]: text}});
+      } catch { /* not JSON */ }
     },
   };
   window.klingModels = {

@@ -69,13 +69,13 @@
     const player = video();
     const address = player?.getAttribute('src') ?? '';
     if (!address.endsWith('/video.mp4')) return;
-    /* Gradio takes both away again when it paints. */
+    /* Gradio takes these away again when it paints. */
     if (!player.controls) player.controls = true;
     const isLooping = (player.dataset.loop ?? (isCalm() ? 'off' : 'on')) === 'on';
     if (player.loop !== isLooping) player.loop = isLooping;
+    if (!player.playsInline) player.playsInline = true;
     if (player.dataset.dressed === address) return;
     player.dataset.dressed = address;
-    player.playsInline = true;
     player.muted = false;
     player.poster = address.replace(/video\.mp4$/, 'poster.jpg');
     player.setAttribute('aria-label', 'The video');

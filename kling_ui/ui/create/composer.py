@@ -30,6 +30,7 @@ class Form:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._uploads = KeptUploads(service)
+        self._checked: list[Any] = []  # events after which an upload is kept and counts
         self._layout = layout = Layout(self._wire_note)
         self._reader = FormReader(layout, service, self._uploads)
         self._outlook = Outlook(layout, service)
@@ -37,11 +38,9 @@ class Form:
         for component, properties in self._switch(first, Memory()).items():
             for name, value in properties.items():
                 setattr(component, name, value)
-        plain = [control for field in layout.fields if field.is_plain for control in field.inputs]
         self.task, self.model, self.inputs = layout.task, layout.model, layout.inputs
         self.generate, self.problems = layout.generate, layout.problems
         self.memory = layout.memory
-        self.kept = [layout.model, *plain]
         self.recalled = layout.outputs()
         self._wire()
 
@@ -83,34 +82,34 @@ class Form:
         values = {name: value for name, value in payload.items() if name != "model"}
         return self.filled(model, values, memory)
 
-    def restored(self, values: Sequence[Any], models: Mapping[str, str]) -> dict[Any, Any]:
-        """Return how the form changes to hold `values` of `kept`, as a browser has saved them.
+    def restored(
+        self, model: Model, values: Mapping[str, Any], models: Mapping[str, str]
+    ) -> dict[Any, Any]:
+        """Return how the form changes to hold a draft; files are Paths among the uploads.
 
-        `models` are the last used ones by task; without values the form begins with one of them.
+        `models` are the last used ones by task. Raises what reading malformed values raises.
         """
-        used = {task: id_ for task, id_ in models.items() if id_ in MODELS}
-        model = MODELS.get(values[0]) if values and isinstance(values[0], str) else None
-        memory = Memory(models=used)
-        if model is None:
-            model = model_picker.default_model(FIRST_TASK, used)
-        else:
-            saved = {id(c): value for c, value in zip(self.kept, values, strict=True)}
-            raw = RawForm(
-                model.id, "", "", "", [saved.get(id(control)) for control in self._layout.controls]
-            )
-            memory = memory.with_plain(model, self._layout.with_raw(model, raw))
-        updates = self._switch(model, memory)
-        updates[self._layout.task] = {"value": model.task.value}
-        return self._as_updates(updates, model, memory)
+        updates = self.filled(model, values, Memory(models=models))
+        if values:
+            updates[self._layout.notice] = gr.update(value=_RESTORED)
+        return updates
+
+    def fresh(self, models: Mapping[str, str]) -> dict[Any, Any]:
+        """Return how the form changes to be empty, with the model last used for its task."""
+        return self.filled(
+            model_picker.default_model(FIRST_TASK, models), {}, Memory(models=models)
+        )
 
     # -- wiring
 
     def _wire(self) -> None:
         shown = [self._layout.shown_model, self._layout.memory, *self.inputs]
         for switched in (
+            *self._checked,
             self._layout.task.input(self._on_task, shown, self.recalled, **QUIET),
             self._layout.model.input(self._on_model, shown, self.recalled, **QUIET),
             self._layout.examples.click(self._on_example, [self.memory], self.recalled, **QUIET),
+            self._layout.notice.click(self._on_fresh, [self.memory], self.recalled, **QUIET),
             self._layout.sends.click(
                 self._on_drop, [self._layout.shown_model], self.recalled, **QUIET
             ),
@@ -131,9 +130,12 @@ class Form:
     def _launched(self) -> list[Any]:
         return [self.generate, self._layout.sends, self._layout.price]
 
-    def wire_load(self, page: gr.Blocks) -> None:
-        """Show prices once the page is there and the provider's list has come."""
-        page.load(self._on_list, self.inputs, [self._layout.model, *self._launched], **QUIET)
+    def begin_after(self, restored: Any) -> None:
+        """Show prices once the form is restored, and anew once the provider's list has come."""
+        reckoned = restored.then(self._on_change, self.inputs, self._launched, **QUIET)
+        listed = reckoned.then(self._service.live.first_list, None, None, **QUIET)
+        shown = [self._layout.model, *self._launched]
+        listed.then(self._on_listed, self.inputs, shown, **QUIET)
 
     def _wire_note(self, shown_model: Any, well: Any, note: Any, name: str, kind: Kind) -> None:
         async def on_upload(path: str | None, shown: str, request: gr.Request) -> str:
@@ -148,7 +150,7 @@ class Form:
                 return f"<p>{escape(' '.join(found.notes))}</p>" if found.notes else ""
             return f'<p data-tone="bad" role="alert">{escape(str(found))}</p>'
 
-        well.change(on_upload, [well, shown_model], [note], **QUIET)
+        self._checked.append(well.change(on_upload, [well, shown_model], [note], **QUIET))
 
     # -- events
 
@@ -194,6 +196,9 @@ class Form:
             return {self._layout.memory: gr.skip()}
         return self.filled(MODELS[example.model], values_of(example), memory)
 
+    def _on_fresh(self, memory: Memory) -> dict[Any, Any]:
+        return self.fresh(memory.models)
+
     def _on_drop(self, shown: str, event: gr.EventData) -> dict[Any, Any]:
         updates: Updates = {}
         for field, param in self._layout.used_by(find_model(shown)):
@@ -219,8 +224,7 @@ class Form:
             self._layout.price: launch.price_html(estimate, hints, balance=balance),
         }
 
-    async def _on_list(self, request: gr.Request, *raw: Any) -> dict[Any, Any]:
-        await self._service.live.first_list()
+    async def _on_listed(self, request: gr.Request, *raw: Any) -> dict[Any, Any]:
         form = RawForm.of(raw)
         model = find_model(form.model_id)
         return {
@@ -285,6 +289,9 @@ class Form:
             and model.param(field.name) is None
             and field.is_filled(self._layout.raw_of(field, form))
         ]
+
+
+_RESTORED = '<p>Draft restored. <button type="button" data-fresh>Start fresh</button></p>'
 
 
 def _radio(sides: Sequence[tuple[str, str]], value: str) -> dict[str, Any]:

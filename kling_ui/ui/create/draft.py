@@ -1,51 +1,70 @@
-"""Keeps what is written and chosen in the form over a reload, in the browser's own storage.
+"""Keeps what is written, chosen and given over a reload, in the browser's own storage.
 
-The draft is the tab's (sessionStorage), the models last used are the browser's (localStorage).
+A draft is a request that need not be whole: a model and values, uploads as `input:` references.
+Each tab has its own (sessionStorage); a new tab begins with the newest one (localStorage).
 Gradio reloads the page after each connection cut. Where the browser denies storage, nothing is
-kept and nothing fails. Files are not kept.
+kept and nothing fails.
 """
 
+import asyncio
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 
+from kling_ui.catalog import MODELS
+from kling_ui.service import Service
 from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.fields import QUIET
+from kling_ui.ui.create.upload_files import as_uploads
+from kling_ui.ui.identity import owner_of
+from kling_ui.ui.ledger_errors import report_ledger_errors
 
-LONGEST = 100_000
-"""Characters of a draft that is read back; the longest prompts are far below."""
+LONGEST = 2_000_000
+"""Characters of a draft that is read back: painted areas are pictures in it."""
+
+_NAMES = frozenset(MODELS)
+_RETYPE = "() => window.klingDraft.retype()"
+_UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, IndexError)
 
 
-def keep(page: gr.Blocks, form: Form) -> None:
-    """Save the form's plain values in the browser at each change, and restore them at load."""
+def keep(page: gr.Blocks, service: Service, form: Form) -> None:
+    """Restore the form at load from what create.js has saved; it saves what the hints tell."""
     # Hidden: what the browser has saved comes in by them.
     saved, models = gr.Textbox(visible=False), gr.Textbox(visible=False)
-    save = "(...values) => window.klingDraft.save(values)"
-    for control in form.kept:
-        # Runs in the browser alone: `fn` is None.
-        control.change(None, form.kept, None, js=save, **QUIET)
     remember = "(task, model) => window.klingModels.save(task, model)"
+    # Runs in the browser alone: `fn` is None.
     form.model.input(None, [form.task, form.model], None, js=remember, **QUIET)
 
-    def restore(text: str, last_used: str) -> Any:
-        values = _read(text)
-        values = values if isinstance(values, list) and len(values) == len(form.kept) else []
-        used = _read(last_used)
-        used = used if isinstance(used, dict) else {}
-        if not values and not used:
+    async def restore(text: str, last_used: str, request: gr.Request) -> Any:
+        models = {task: id_ for task, id_ in _object(last_used).items() if id_ in _NAMES}
+        if not text and not models:
             return gr.skip()
-        return form.restored(values, {k: v for k, v in used.items() if isinstance(v, str)})
+        draft = _object(text)
+        model, values = MODELS.get(str(draft.get("model"))), draft.get("values")
+        if model is None or not isinstance(values, dict):
+            return form.fresh(models)
+        found = await service.with_files(values, owner=owner_of(request))
+        try:
+            return form.restored(model, await asyncio.to_thread(as_uploads, found), models)
+        except _UNREADABLE:  # written by another version, or by hand
+            return form.fresh(models)
 
     load = "() => [window.klingDraft.load(), window.klingModels.load()]"
-    form.then_reckon(page.load(restore, [saved, models], form.recalled, js=load, **QUIET))
+    restored = page.load(
+        report_ledger_errors(restore), [saved, models], form.recalled, js=load, **QUIET
+    )
+    # What was typed while that was under way stays.
+    form.begin_after(restored.then(None, None, None, js=_RETYPE, **QUIET))
 
 
-def _read(text: Any) -> Any:
-    """Return saved JSON, or None where there is none."""
+def _object(text: Any) -> Mapping[str, Any]:
+    """Return a saved JSON object, an empty one where there is none."""
     if not isinstance(text, str) or not 0 < len(text) <= LONGEST:
-        return None
+        return {}
     try:
-        return json.loads(text)
+        found = json.loads(text)
     except (ValueError, RecursionError):
-        return None
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -21,7 +21,8 @@ class Hints:
     """What the page writes beside fields: by parameter, for its choices, its label or below it.
 
     `prices`: by choice ("" for the label); `doubts`: messages; `fixed_length` in place of the
-    length's control; `is_empty`: nothing is filled in yet; `advanced`: how much is set in there.
+    length's control; `is_empty`: nothing is filled in yet; `advanced`: how much is set in there;
+    `draft`: what the browser keeps, see `draft.py`.
     """
 
     prices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -29,6 +30,7 @@ class Hints:
     fixed_length: str = ""
     is_empty: bool = False
     advanced: int = 0
+    draft: Mapping[str, Any] = field(default_factory=dict)
 
     def attribute(self) -> str:
         """Return the hints as an HTML attribute for create.js."""
@@ -38,6 +40,7 @@ class Hints:
             "fixed_length": self.fixed_length,
             "is_empty": self.is_empty,
             "advanced": self.advanced,
+            "draft": self.draft,
         }
         return f'data-hints="{escape(json.dumps(hints), quote=True)}"'
 

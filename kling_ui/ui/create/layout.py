@@ -34,6 +34,11 @@ _EXAMPLE = _DROP.replace("drop", "example") + (
 )
 """A card on the empty stage asks by `klingStart`, since it stands in another component."""
 
+_FRESH = (
+    "element.addEventListener('click', event => {"
+    " if (event.target.closest('[data-fresh]')) trigger('click'); });"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class RawForm:
@@ -114,7 +119,9 @@ class Layout:
         )
         self.shown_model = gr.State(model_picker.default_model(FIRST_TASK, {}).id)
         self.memory = gr.State(Memory())
-        self.notice = gr.HTML("", elem_id="notice", elem_classes=["k-plain", "k-note"])
+        self.notice = gr.HTML(
+            "", elem_id="notice", elem_classes=["k-plain", "k-note"], js_on_load=_FRESH
+        )
         self._built = Built(
             fields={}, shared={}, shown_model=self.shown_model, note=partial(note, self.shown_model)
         )

@@ -1,6 +1,7 @@
 """What a filled-in form would send and cost, worked out at each change."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from kling_ui.catalog import NOTED, Choice, Flag, MediaParam, Model, Param, Section
@@ -62,6 +63,7 @@ class Outlook:
                 name in values for name in (PROMPT, "multi_prompt", "effect_scene", *_media(model))
             ),
             advanced=sum(name in values for name in advanced),
+            draft={"model": model.id, "values": _without_paths(values)},
         )
 
     def _option_prices(self, filled: FormInput, field: Field, param: Param) -> dict[str, str]:
@@ -82,6 +84,16 @@ class Outlook:
         if len(set(prices.values())) < 2:  # noqa: PLR2004  nothing to choose by
             return {}
         return {str(choice): formatting.dollars(price, price) for choice, price in prices.items()}
+
+
+def _without_paths(value: Any) -> Any:
+    """Return a value without the uploads that were not looked at so far."""
+    if isinstance(value, Mapping):
+        parts = {name: _without_paths(part) for name, part in value.items()}
+        return {name: part for name, part in parts.items() if part is not None}
+    if isinstance(value, list):
+        return [part for part in map(_without_paths, value) if part is not None]
+    return None if isinstance(value, Path) else value
 
 
 def _media(model: Model) -> list[str]:

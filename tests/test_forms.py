@@ -63,7 +63,7 @@ def green(tmp_path: Path) -> Path:
 def choose(page: Page, task: Task, title: str | None = None) -> None:
     page.locator(f'#task label:has(input[value="{task.value}"])').click()
     names = [model.title for model in MODELS.values() if model.task is task]
-    shown = page.locator("#model input")
+    shown = page.locator("#model input[aria-controls]")
     settle(page)
     if title is None:
         assert shown.input_value() in names

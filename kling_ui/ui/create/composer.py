@@ -218,6 +218,9 @@ class Form:
         estimate = self._outlook.estimate(filled, filled.values)
         balance = None if estimate.is_simulated else await self._service.balance.usd()
         hints = self._outlook.hints(filled, form)
+        if balance is not None and self._service.connections.can_switch:
+            # Not for the visitors of a host: it is the owner's.
+            hints = replace(hints, balance=f"${balance:,.2f}")
         return {
             self.generate: gr.Button(launch.button_label(estimate)),
             self._layout.sends: launch.sends_html(self._outlook.parts(filled, form)),

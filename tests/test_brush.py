@@ -8,6 +8,7 @@ import queue
 import shutil
 import socket
 from collections.abc import Iterator
+from functools import partial
 
 import gradio as gr
 import pytest
@@ -31,33 +32,37 @@ FLAGS = [
 ]
 MASK = "data:image/png;base64,AAAA"
 PATH = [{"x": 1, "y": 2}, {"x": 3, "y": 4}]
+ODD = [3, None, [], [None], [[], {"mask": 5, "trajectories": "xy"}], [{"mask": "x"}, {"mask": []}]]
 
 
 # -- what a value means
 
 
-def value(*areas, **more):
-    return json.dumps({"picture_id": brush._name_of("/a.png"), "areas": list(areas), **more})
+def value(*areas, still=None, picture="/a.png"):
+    return json.dumps({"picture": picture, "areas": [area(still, []), *areas]})
 
 
 def area(mask=MASK, path=PATH):
     return {"mask": mask, "trajectories": path}
 
 
-@pytest.mark.parametrize("nothing", [None, "", "  ", {}, [], 0, "null", "[]", '{"areas": 3}'])
+@pytest.mark.parametrize(
+    "nothing",
+    [None, "", "  ", {}, [], 0, "null", "[]", *({"picture": "/a.png", "areas": a} for a in ODD)],
+)
 def test_nothing_painted_is_an_empty_painting(nothing):
-    assert read(nothing) == Painting(None, [])
+    assert read(nothing, picture="/a.png") == Painting(None, [])
 
 
 def test_a_painting_is_read_and_areas_never_touched_are_left_out():
-    raw = value(area(), area(None, []), area(path=[*PATH, {"x": 5.0, "y": 6}]), static_mask=MASK)
-    painting = read(raw)
+    raw = value(area(), area(None, []), area(path=[*PATH, {"x": 5.0, "y": 6}]), still=MASK)
+    painting = read(raw, picture="/a.png")
     assert painting.static_mask == MASK
     assert painting.dynamic_masks == [
         {"mask": MASK, "trajectories": PATH},
         {"mask": MASK, "trajectories": [*PATH, {"x": 5, "y": 6}]},
     ]
-    assert read(json.loads(raw)) == painting
+    assert read(json.loads(raw), picture="/a.png") == painting
 
 
 @pytest.mark.parametrize(
@@ -78,18 +83,19 @@ def test_a_painting_is_read_and_areas_never_touched_are_left_out():
 )
 def test_an_area_that_is_half_done_is_told_in_words(areas, words):
     with pytest.raises(ValueError, match="Area") as refusal:
-        read(value(*areas))
+        read(value(*areas), picture="/a.png")
     assert str(refusal.value) == words
 
 
 def test_what_is_not_a_painting_is_refused():
     with pytest.raises(ValueError, match="paint again"):
-        read("{half")
+        read("{half", picture="/a.png")
 
 
 def test_a_painting_counts_for_its_own_picture_only():
     assert read(value(area()), picture="/a.png").dynamic_masks
     assert read(value(area()), picture="/b.png") == Painting(None, [])
+    assert read(value(area(), picture=""), picture="") == Painting(None, [])
 
 
 @pytest.mark.parametrize(
@@ -132,9 +138,8 @@ def test_what_is_read_for_sending_fits_the_picture_that_is_sent(tmp_path):
     far = {"x": 4500, "y": 3150}
     raw = json.dumps(
         {
-            "picture_id": brush._name_of(f"/gradio_api/file={path}"),
-            "areas": [area(mask, [{"x": 0, "y": 0}, far])],
-            "static_mask": mask,
+            "picture": f"/gradio_api/file={path}",
+            "areas": [area(mask, []), area(mask, [{"x": 0, "y": 0}, far])],
         }
     )
     kept = keep(path, "image", PictureLimits(), Inputs(tmp_path / "inputs"))
@@ -173,28 +178,37 @@ class Desk:
 
     def __init__(self) -> None:
         self.answers: queue.Queue[Painting | str] = queue.Queue()
+        self.picture = ""
+        self.value: str | None = None
         with gr.Blocks() as self.blocks, gr.Column(elem_id="composer"):
             control = motion_brush()
-            for name, update in UPDATES.items():
+            for name in (*PICTURES, *UPDATES):
+                update = partial(self._show, name)
                 gr.Button(name, elem_id=name).click(update, None, control, queue=False)
             gr.Button("Generate", elem_id="go").click(
                 self._on_go, control, queue=False, trigger_mode="multiple"
             )
 
+    def _show(self, name: str) -> gr.HTML:
+        if name in UPDATES:
+            return UPDATES[name](self)
+        self.picture = PICTURES[name]
+        return with_picture(self.picture)
+
     def _on_go(self, raw: str) -> None:
+        self.value = raw
         try:
-            self.answers.put(read(raw))
+            self.answers.put(read(raw, picture=self.picture))
         except ValueError as refusal:
             self.answers.put(str(refusal))
 
 
+PICTURES = {"wide": WIDE, "tall": TALL, "large": LARGE, "none": "", "broken": "/no/such.png"}
 UPDATES = {
-    "wide": lambda: with_picture(WIDE),
-    "tall": lambda: with_picture(TALL),
-    "large": lambda: with_picture(LARGE),
-    "none": lambda: with_picture(None),
-    "hide": lambda: gr.HTML(visible=False),
-    "show": lambda: gr.HTML(visible=True),
+    "reset": lambda _desk: gr.HTML(value=None),
+    "restore": lambda desk: gr.HTML(value=desk.value),
+    "hide": lambda _desk: gr.HTML(visible=False),
+    "show": lambda _desk: gr.HTML(visible=True),
 }
 
 
@@ -204,7 +218,7 @@ class Hand:
     def __init__(self, page: Page, desk: Desk) -> None:
         self.page = page
         self.desk = desk
-        self.canvas = page.locator(".k-brush canvas")
+        self.canvas = page.locator(".k-brush-stage")
         self.complaints: list[str] = []
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._listen)
@@ -289,6 +303,7 @@ def desktop(browser: Browser, desk: Desk) -> Iterator[Hand]:
 def hand(desktop: Hand) -> Iterator[Hand]:
     """One page for all: to load it takes longer than most of what is done on it."""
     desktop.page.locator("#none").click()
+    desktop.page.locator("#reset").click()
     desktop.says("Add a start image first.")
     yield desktop
     assert desktop.complaints == []
@@ -417,11 +432,21 @@ def test_the_painting_lives_as_long_as_its_picture(hand):
     assert hand.painting() == "Area 1 has a path of one point: click at least one more."
 
     hand.take("wide")
-    hand.says("Paint what should move.")
+    hand.says("Another start image: paint anew what should move.")
     assert hand.painting() == Painting(None, [])
-    hand.drag((0.3, 0.3), (0.4, 0.3))
     hand.page.locator("#none").click()
     hand.says("Add a start image first.")
+    assert hand.painting() == Painting(None, [])
+    hand.take("tall")
+    hand.says("Click at least one more point.")
+    hand.press("Path")
+    hand.click((0.7, 0.7))
+    assert hand.painting() == before
+
+    hand.take("wide")
+    hand.drag((0.3, 0.3), (0.4, 0.3))
+    hand.take("tall")
+    hand.says("Another start image: paint anew what should move.")
     assert hand.painting() == Painting(None, [])
 
 

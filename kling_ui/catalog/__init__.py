@@ -4,11 +4,12 @@ The form, the validation, the payload and the API listing all derive from the ro
 This package knows neither HTTP nor Gradio.
 """
 
-from kling_ui.catalog.inputs import Inputs, MissingInputError, is_reference
+from kling_ui.catalog.inputs import MEDIA_TYPES, Inputs, MissingInputError, is_reference
 from kling_ui.catalog.media_input import (
     PictureLimits,
     Taken,
     UnusableMediaError,
+    data_uri,
     resized_mask,
     take_audio,
     take_picture,
@@ -60,6 +61,7 @@ __all__ = [
     "MAX_ELEMENTS",
     "MAX_PROMPT",
     "MAX_REFERENCES",
+    "MEDIA_TYPES",
     "MODELS",
     "NOTED",
     "PAIR_SCENES",
@@ -94,6 +96,7 @@ __all__ = [
     "Text",
     "UnusableMediaError",
     "body",
+    "data_uri",
     "find_model",
     "is_reference",
     "keep",

@@ -11,6 +11,7 @@ from kling_ui.catalog.media_input.kinds import (
     PictureLimits,
     Taken,
     UnusableMediaError,
+    data_uri,
 )
 from kling_ui.catalog.media_input.pictures import (
     MAX_PIXELS,
@@ -33,6 +34,7 @@ __all__ = [
     "Taken",
     "UnusableMediaError",
     "check_media",
+    "data_uri",
     "picture_from_bytes",
     "resized_mask",
     "seconds_of",

@@ -65,7 +65,7 @@ class Form:
         updates = self._switch(model, memory)
         for field, _ in sorted(used, key=lambda pair: pair[0].name in values):
             if not field.is_plain:
-                _refill(updates, field, field.fill(values.get(field.name)))
+                _refill(updates, field, field.raw_for(values))
         words, control = switches.sides_for(model, values)
         updates[self._layout.words]["value"] = words
         updates[self._layout.control]["value"] = control

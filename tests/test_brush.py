@@ -9,16 +9,21 @@ import shutil
 import socket
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import gradio as gr
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+from test_browser import SOON, App, press, running_app, settle, status_is
+from test_browser import opened as opened_app
+from test_forms import choose
 
-from kling_ui.catalog import Inputs, PictureLimits, keep
+from kling_ui.catalog import Inputs, PictureLimits, Task, keep
 from kling_ui.ui.create import brush
-from kling_ui.ui.create.brush import Painting, motion_brush, read, with_picture
-from kling_ui.ui.create.fields.painting import painting_to_send
+from kling_ui.ui.create.brush import Painting, motion_brush, raw_value, read, with_picture
+from kling_ui.ui.create.fields import painting
+from kling_ui.ui.create.fields.painting import not_paintable, painting_to_send
 from kling_ui.ui.theme import theme
 
 FLAGS = [
@@ -85,6 +90,26 @@ def test_an_area_that_is_half_done_is_told_in_words(areas, words):
     with pytest.raises(ValueError, match="Area") as refusal:
         read(value(*areas), picture="/a.png")
     assert str(refusal.value) == words
+
+
+def test_what_was_read_can_be_shown_again():
+    painted = Painting(MASK, [area(), area("data:image/jpeg;base64,AAAA", PATH * 38)])
+    assert read(raw_value(painted, picture="/a.png"), picture="/a.png") == painted
+    assert raw_value(Painting(), picture="/a.png") is None
+
+
+def test_what_is_here_as_files_can_be_shown_again_and_links_can_not(tmp_path):
+    here = tmp_path / "here.png"
+    here.write_bytes(b"png")
+    moving, link = [area(here), area(here)], "https://example.com/mask.png"
+    whole = {"image_url": here, "dynamic_masks": moving, "static_mask": here}
+    assert not_paintable(whole) == []
+    assert not_paintable({"image_url": link}) == []
+    assert not_paintable({**whole, "image_url": link}) == ["dynamic_masks", "static_mask"]
+    assert not_paintable({**whole, "static_mask": link}) == ["static_mask"]
+    assert not_paintable({**whole, "dynamic_masks": [*moving, area(None)]}) == ["dynamic_masks"]
+    here.write_bytes(bytes(painting.MAX_MASK_BYTES + 1))
+    assert not_paintable(whole) == ["dynamic_masks", "static_mask"]
 
 
 def test_what_is_not_a_painting_is_refused():
@@ -203,7 +228,15 @@ class Desk:
             self.answers.put(str(refusal))
 
 
-PICTURES = {"wide": WIDE, "tall": TALL, "large": LARGE, "none": "", "broken": "/no/such.png"}
+PICTURES = {
+    "wide": WIDE,
+    "tall": TALL,
+    "large": LARGE,
+    "pano": picture_uri(2500, 1000),
+    "odd": picture_uri(1298, 522),
+    "none": "",
+    "broken": "/no/such.png",
+}
 UPDATES = {
     "reset": lambda _desk: gr.HTML(value=None),
     "restore": lambda desk: gr.HTML(value=desk.value),
@@ -249,7 +282,10 @@ class Hand:
             self.page.mouse.click(*self.at(*place))
 
     def press(self, name: str) -> None:
-        self.page.get_by_role("button", name=name).click()
+        self.button(name).click()
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name)
 
     def says(self, words: str) -> None:
         expect(self.page.locator(".k-brush-hint")).to_have_text(words)
@@ -304,7 +340,7 @@ def hand(desktop: Hand) -> Iterator[Hand]:
     """One page for all: to load it takes longer than most of what is done on it."""
     desktop.page.locator("#none").click()
     desktop.page.locator("#reset").click()
-    desktop.says("Add a start image first.")
+    desktop.says("Add the start image as a file first.")
     yield desktop
     assert desktop.complaints == []
 
@@ -392,12 +428,76 @@ def test_undo_erase_and_clear_take_paint_away_again(hand):
     assert mask_of(hand.painting().static_mask).getpixel((200, 120)) == WHITE
 
     hand.press("Area 1")
+    expect(hand.button("Undo")).to_have_attribute("aria-disabled", "true")
     hand.press("Paint")
     hand.click((0.5, 0.2))
     hand.press("Clear all")
     assert hand.painting() == Painting(None, [])
     hand.press("Undo")
     assert hand.painting() == "Area 1 has no path: click at least two points."
+    hand.press("Undo")
+    hand.press("Stays still")
+    hand.press("Undo")
+    assert mask_of(hand.painting().static_mask).getpixel((200, 120)) == WHITE
+
+
+@pytest.mark.browser
+def test_an_earlier_value_is_shown_again_and_can_be_painted_on(hand):
+    hand.take("wide")
+    hand.drag((0.25, 0.5), (0.4, 0.5))
+    hand.press("Path")
+    hand.click((0.25, 0.25), (0.5, 0.5))
+    hand.press("Add area")
+    hand.drag((0.8, 0.2), (0.85, 0.2))
+    hand.press("Path")
+    hand.click((0.8, 0.2), (0.9, 0.1))
+    hand.press("Stays still")
+    hand.drag((0.1, 0.9), (0.3, 0.9))
+    before = hand.painting()
+    shown = hand.canvas.screenshot()
+
+    hand.page.locator("#reset").click()
+    hand.says("Paint what should move.")
+    hand.page.locator("#restore").click()
+    hand.says("Area 1 is ready. Paint more, or add an area.")
+    assert hand.painting() == before
+    hand.press("Stays still")
+    hand.page.mouse.move(*hand.at(0.3, 0.9))
+    assert hand.canvas.screenshot() == shown
+
+    # The value first and its picture later, as where both are filled in at once.
+    hand.page.locator("#none").click()
+    hand.page.locator("#reset").click()
+    hand.page.locator("#restore").click()
+    hand.take("wide")
+    hand.press("Area 2")
+    hand.press("Erase")
+    hand.drag((0.85, 0.1), (0.85, 0.3))
+    after = hand.painting()
+    assert after.static_mask == before.static_mask
+    assert after.dynamic_masks[0] == before.dynamic_masks[0]
+    assert after.dynamic_masks[1]["trajectories"] == before.dynamic_masks[1]["trajectories"]
+    mask = mask_of(after.dynamic_masks[1]["mask"])
+    assert [mask.getpixel(xy) for xy in [(318, 48), (340, 48)]] == [WHITE, BLACK]
+    hand.press("Undo")
+    assert hand.painting() == before
+
+
+@pytest.mark.browser
+def test_a_mask_of_another_size_is_kept_until_its_area_is_painted_on(hand):
+    half = Image.new("L", (1200, 720))
+    half.paste(255, (600, 0, 1200, 720))
+    given = Painting(None, [area(as_uri(half))])
+    hand.desk.value = raw_value(given, picture=WIDE)
+    hand.take("wide")
+    hand.page.locator("#restore").click()
+    hand.says("Area 1 is ready. Paint more, or add an area.")
+    assert hand.painting() == given
+    hand.click((0.25, 0.5))
+    mask = mask_of(hand.painting().dynamic_masks[0]["mask"])
+    assert mask.size == (400, 240)
+    places = [(100, 120), (198, 20), (202, 20), (399, 239)]
+    assert [mask.getpixel(xy) for xy in places] == [WHITE, BLACK, WHITE, WHITE]
 
 
 @pytest.mark.browser
@@ -434,8 +534,9 @@ def test_the_painting_lives_as_long_as_its_picture(hand):
     hand.take("wide")
     hand.says("Another start image: paint anew what should move.")
     assert hand.painting() == Painting(None, [])
+    expect(hand.button("Undo")).to_have_attribute("aria-disabled", "true")
     hand.page.locator("#none").click()
-    hand.says("Add a start image first.")
+    hand.says("Add the start image as a file first.")
     assert hand.painting() == Painting(None, [])
     hand.take("tall")
     hand.says("Click at least one more point.")
@@ -479,3 +580,104 @@ def test_it_works_with_the_keyboard_alone(hand):
     (only,) = hand.painting().dynamic_masks
     assert mask_of(only["mask"]).getpixel((200, 120)) == WHITE
     near(only["trajectories"], [(200, 119), (224, 126)])
+
+
+@pytest.mark.browser
+def test_a_picture_that_the_browser_can_not_show_is_told(hand):
+    hand.page.locator("#broken").click()
+    hand.says("The browser can’t show this start image. Save it as JPEG or PNG to paint on it.")
+    hand.complaints.clear()  # the picture was not found
+    hand.take("wide")
+    hand.says("Paint what should move.")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("picture", "size"),
+    [
+        ("tall", (240, 400)),
+        ("pano", (1250, 500)),
+        # No smaller size has exactly this shape, and a shorter side of at least 300 px.
+        ("odd", (1280, 515)),
+    ],
+)
+def test_masks_have_the_shape_of_their_picture(hand, picture, size):
+    hand.take(picture)
+    hand.press("Stays still")
+    hand.click((0.5, 0.5))
+    assert mask_of(hand.painting().static_mask).size == size
+
+
+# -- in the whole app
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    with running_app(tmp_path_factory.mktemp("app"), seconds=0.5) as app:
+        yield app
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("start.png", (640, 480)),
+        # Sent as a JPEG with a longer side of 3840 px, and so are its masks.
+        ("start.webp", (5000, 3000)),
+    ],
+)
+def test_used_again_a_painting_is_sent_as_it_was(browser, app, tmp_path, name, size):
+    path = tmp_path / name
+    Image.linear_gradient("L").resize(size).convert("RGB").save(path)
+    for page in opened_app(browser, app):
+        hand = Hand(page, app)
+        choose(page, Task.IMAGE, "Kling 1 · Pro")
+        page.locator("#param-image_url input[type=file]").set_input_files(path)
+        page.locator("#control-switch").get_by_text("Brush", exact=True).click()
+        expect(hand.canvas).to_be_visible(timeout=SOON)
+        settle(page)
+        hand.drag((0.3, 0.3), (0.4, 0.4))
+        hand.press("Path")
+        hand.click((0.35, 0.35), (0.6, 0.2), (0.8, 0.5))
+        hand.press("Add area")
+        hand.drag((0.6, 0.7), (0.7, 0.7))
+        hand.press("Path")
+        hand.click((0.65, 0.7), (0.9, 0.9))
+        hand.press("Stays still")
+        hand.drag((0.1, 0.8), (0.3, 0.8))
+        first = generated(page, app)
+        assert len(first["dynamic_masks"]) == 2
+        assert first["static_mask"].startswith("data:image/png;base64,")
+
+        choose(page, Task.TEXT)
+        page.locator("#reuse").click()
+        hand.says("Area 1 is ready. Paint more, or add an area.")
+        expect(page.locator("#sends")).to_contain_text("motion brush")
+        # A model without a brush, and back.
+        choose(page, Task.IMAGE, "Kling 3 · Pro")
+        choose(page, Task.IMAGE, "Kling 1 · Pro")
+        page.locator("#control-switch").get_by_text("Brush", exact=True).click()
+        hand.says("Area 1 is ready. Paint more, or add an area.")
+        assert generated(page, app) == first
+
+        hand.press("Area 2")
+        hand.press("Clear area")
+        hand.press("Add area")
+        hand.press("Area 2")
+        third = generated(page, app)
+        assert third["dynamic_masks"] == first["dynamic_masks"][:1]
+        assert third["static_mask"] == first["static_mask"]
+        assert hand.complaints == []
+
+
+def generated(page: Page, app: App) -> dict[str, Any]:
+    """Generate, wait for the end, and return what was sent."""
+    before = app.posts()
+    page.wait_for_timeout(1300)  # longer than a click that follows another is taken for a double
+    press(page)
+    for _ in range(100):
+        if app.posts() > before:
+            break
+        page.wait_for_timeout(100)
+    status_is(page, "completed")
+    return dict(json.loads([seen for seen in app.simulator.seen if seen.method == "POST"][-1].body))

@@ -42,10 +42,10 @@ function update() {
 
 function loadPicture(address) {
   [shown, size, stroke] = [address, null, null];
-  const root = (window.gradio_config?.root ?? '').replace(/\/$/, '');
-  if (address) photo.src = address.startsWith('/') ? root + address : address;
+  const base = address.startsWith('/') ? (window.gradio_config?.root ?? '').replace(/\/$/, '') : '';
+  if (address) photo.src = base + address;
   else photo.removeAttribute('src');
-  refresh(address ? 'Loading the start image…' : 'Add a start image first.');
+  refresh(address ? 'Loading the start image…' : 'Add the start image as a file first.');
 }
 
 photo.addEventListener('load', () => {
@@ -69,10 +69,10 @@ function sheetSize(width, height) {
 function showPainting() {
   known = props.value || '';
   const painting = parsed(known);
-  const painted = painting?.picture === shown ? painting.areas : [];
+  const isOurs = painting.picture === shown;
   areas.forEach((area, number) => {
-    const {mask = null, trajectories = []} = painted[number] ?? {};
-    const earlier = known && memory.value === known ? memory.earlier[number] : [];
+    const {mask = null, trajectories = []} = (isOurs && painting.areas[number]) || {};
+    const earlier = isOurs && memory.value === known ? memory.earlier[number] : [];
     Object.assign(area, {mask, path: trajectories, earlier});
     drawMask(area);
   });
@@ -82,7 +82,7 @@ function showPainting() {
 }
 
 function parsed(text) {
-  try { return JSON.parse(text); } catch { return null; }
+  try { return JSON.parse(text) ?? {}; } catch { return {}; }
 }
 
 /* At once, not later: whoever presses Generate right after a stroke has painted it. */
@@ -130,7 +130,7 @@ async function drawMask(area) {
   const drawing = area.drawing = mask && Object.assign(new Image(), {src: mask});
   if (!drawing) return;
   await drawing.decode().catch(() => {});
-  if (area.drawing !== drawing) return;
+  if (area.drawing !== drawing || !size) return;
   area.drawing = null;
   if (!drawing.naturalWidth) return change(area, {mask: null});
   ink.drawImage(drawing, 0, 0, size.width, size.height);
@@ -162,15 +162,12 @@ function inTwoColors(ink, channel, on, off) {
 /* Painting */
 
 const brushWidth = () => Math.max(2, slider.value / 100 * Math.max(size.width, size.height));
-const held = (n, least, most) => Math.min(most, Math.max(least, n));
 
-/* Where an event points, as fractions of the picture from its top left. */
+/* Places are fractions of the picture, from its top left. */
+const placed = (x, y) => ({x: Math.min(1, Math.max(0, x)), y: Math.min(1, Math.max(0, y))});
 function placeOf(event) {
   const box = stage.getBoundingClientRect();
-  return {
-    x: held((event.clientX - box.left) / box.width, 0, 1),
-    y: held((event.clientY - box.top) / box.height, 0, 1),
-  };
+  return placed((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
 }
 
 function beginStroke() {
@@ -202,8 +199,8 @@ function endStroke() {
 function addPoint() {
   const {naturalWidth: width, naturalHeight: height} = photo;
   const {path} = areas[active];
-  const x = held(Math.floor(at.x * width), 0, width - 1);
-  const y = height - 1 - held(Math.floor(at.y * height), 0, height - 1);
+  const x = Math.min(width - 1, Math.floor(at.x * width));
+  const y = Math.max(0, height - 1 - Math.floor(at.y * height));
   const isRepeated = path.at(-1)?.x === x && path.at(-1)?.y === y;
   if (active === STILL || isRepeated || path.length >= limits.maxPoints) return;
   change(areas[active], {path: [...path, {x, y}]});
@@ -238,7 +235,7 @@ function refresh(problem = '') {
   setOff(clear, !isStarted(areas[active]));
   setOff(clearAll, !areas.some(isStarted));
   paths.innerHTML = areas.map(pathMarkup).join('');
-  drawCursor();
+  moveCursor(at);
 }
 
 function advice() {
@@ -278,16 +275,12 @@ function pathMarkup({path}, number) {
   return `<g data-area="${number}">${lines.join('')}${dots.join('')}</g>`;
 }
 
-function drawCursor() {
+function moveCursor(place) {
+  at = place;
   cursor.hidden = !at;
   if (!at) return;
   const width = tool === 'path' ? '' : `${100 * brushWidth() / size.width}%`;
   Object.assign(cursor.style, {left: `${100 * at.x}%`, top: `${100 * at.y}%`, width});
-}
-
-function moveCursor(place) {
-  at = place;
-  drawCursor();
 }
 
 /* What the person does */
@@ -333,7 +326,7 @@ stage.addEventListener('keydown', event => {
   event.preventDefault();
   const step = event.shiftKey ? 0.005 : 0.03;
   const {x, y} = at ?? {x: 0.5, y: 0.5};
-  moveCursor({x: held(x + right * step, 0, 1), y: held(y + down * step, 0, 1)});
+  moveCursor(placed(x + right * step, y + down * step));
   if (ways[event.key]) return;
   if (tool === 'path') return addPoint();
   beginStroke();
@@ -346,18 +339,14 @@ root.addEventListener('keydown', event => {
   undoChange(areas[active]);
 });
 
-function choose(number) {
-  active = number;
-  if (number === STILL && tool === 'path') tool = 'paint';
+function choose(number, nextTool = tool) {
+  [active, added] = [number, Math.max(added, number)];
+  tool = number === STILL && nextTool === 'path' ? 'paint' : nextTool;
   refresh();
 }
-
 chips.forEach(chip => onPress(chip, () => choose(Number(chip.dataset.area))));
-tools.forEach(button => onPress(button, () => { tool = button.dataset.tool; refresh(); }));
-onPress(add, () => {
-  [added, tool] = [added + 1, 'paint'];
-  choose(added);
-});
+tools.forEach(button => onPress(button, () => choose(active, button.dataset.tool)));
+onPress(add, () => choose(added + 1, 'paint'));
 onPress(undo, () => undoChange(areas[active]));
 onPress(clear, () => wipe(areas[active]));
 onPress(clearAll, () => areas.forEach(wipe));

@@ -172,7 +172,7 @@ def _template() -> str:
 <div class="k-brush" data-part="root" data-limits="{escape(json.dumps(_limits()))}">
   <div class="k-brush-head">
     <span class="k-brush-title">Motion brush</span>
-    <p class="k-brush-hint" data-part="hint" role="status">Add a start image first.</p>
+    <p class="k-brush-hint" data-part="hint" role="status">Add the start image as a file first.</p>
   </div>
   <div class="k-brush-body" data-part="body" hidden>
     <div class="k-brush-areas" role="group" aria-label="Areas">

@@ -17,6 +17,7 @@ from kling_ui.catalog.media_input.pictures import (
     MAX_PIXELS,
     picture_from_bytes,
     resized_mask,
+    size_of,
     take_picture,
 )
 from kling_ui.catalog.media_input.pixels import MAX_SCALED_SIDE
@@ -38,6 +39,7 @@ __all__ = [
     "picture_from_bytes",
     "resized_mask",
     "seconds_of",
+    "size_of",
     "take_audio",
     "take_picture",
     "take_video",

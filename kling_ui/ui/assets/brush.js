@@ -53,7 +53,7 @@ photo.addEventListener('load', () => {
   showPainting();
 });
 photo.addEventListener('error', () => {
-  refresh('The browser can’t show this start image. Save it as JPEG or PNG to paint on it.');
+  refresh("The browser can't show this start image. Save it as JPEG or PNG to paint on it.");
 });
 
 /* Of exactly the picture's shape where whole pixels allow that within the limits. */

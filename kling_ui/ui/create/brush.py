@@ -14,7 +14,7 @@ from typing import Any
 
 import gradio as gr
 
-from kling_ui.catalog import PictureLimits, resized_mask
+from kling_ui.catalog import PictureLimits, resized_mask, size_of
 from kling_ui.catalog.params import MAX_MASKS, MAX_POINTS, MIN_POINTS
 
 _HERE = Path(__file__).parents[1] / "assets"
@@ -41,18 +41,23 @@ class Painting:
     def scaled(self, shown: Size, sent: Size) -> "Painting":
         """Return what was painted on a picture of `shown` px for the same one in `sent` px.
 
-        Points stay on what they point at, and inside; masks get the size of the sent picture.
+        Points stay on what they point at, and inside. All masks get one size with the shape of
+        the picture, as the provider demands; where they have one already they stay as they are.
+
+        Raises UnusableMediaError for a mask that is no picture.
         """
-        if shown == sent:
-            return self
-        masks = [
+        masks = [each["mask"] for each in self.dynamic_masks]
+        masks += [self.static_mask] if self.static_mask else []
+        fitting = [size for size in map(size_of, masks) if _is_alike(size, sent)]
+        size = min(fitting, default=sent)
+        moving = [
             {
-                "mask": resized_mask(each["mask"], sent),
+                "mask": resized_mask(each["mask"], size),
                 "trajectories": [_moved(point, shown, sent) for point in each["trajectories"]],
             }
             for each in self.dynamic_masks
         ]
-        return Painting(self.static_mask and resized_mask(self.static_mask, sent), masks)
+        return Painting(self.static_mask and resized_mask(self.static_mask, size), moving)
 
 
 def motion_brush(*, picture: str = "", **more: Any) -> gr.HTML:
@@ -80,7 +85,7 @@ def raw_value(painting: Painting, *, picture: str) -> str | None:
     """Return the control's value that means this painting of the picture at this address."""
     if painting == Painting():
         return None
-    still = {"mask": painting.static_mask, "trajectories": []}
+    still: dict[str, Any] = {"mask": painting.static_mask, "trajectories": []}
     return json.dumps({"picture": picture, "areas": [still, *painting.dynamic_masks]})
 
 
@@ -143,7 +148,15 @@ def _path(area: Any) -> list[dict[str, int]]:
     ]
 
 
+def _is_alike(mask: Size, picture: Size) -> bool:
+    """Tell whether a mask has the shape of a picture, but for the rounding of its sides."""
+    difference = mask[0] * picture[1] - mask[1] * picture[0]
+    return abs(difference) <= sum(picture) / 2
+
+
 def _moved(point: dict[str, int], shown: Size, sent: Size) -> dict[str, int]:
+    if shown == sent:
+        return point
     # A point means the middle of its pixel.
     places = (
         math.floor((point[axis] + 0.5) * new / old)

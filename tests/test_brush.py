@@ -21,7 +21,7 @@ from test_forms import choose
 
 from kling_ui.catalog import Inputs, PictureLimits, Task, keep
 from kling_ui.ui.create import brush
-from kling_ui.ui.create.brush import Painting, motion_brush, raw_value, read, with_picture
+from kling_ui.ui.create.brush import Painting, motion_brush, raw_value, read, with_picture, without
 from kling_ui.ui.create.fields import painting
 from kling_ui.ui.create.fields.painting import not_paintable, painting_to_send
 from kling_ui.ui.theme import theme
@@ -96,6 +96,15 @@ def test_what_was_read_can_be_shown_again():
     painted = Painting(MASK, [area(), area("data:image/jpeg;base64,AAAA", PATH * 38)])
     assert read(raw_value(painted, picture="/a.png"), picture="/a.png") == painted
     assert raw_value(Painting(), picture="/a.png") is None
+
+
+def test_what_stays_still_can_be_taken_away_and_so_can_what_moves():
+    raw = value(area(), still=MASK)
+    without_still, without_moving = (without(raw, still=still) for still in (True, False))
+    assert read(without_still, picture="/a.png") == Painting(None, [area()])
+    assert read(without_moving, picture="/a.png") == Painting(MASK)
+    assert without(without_still, still=False) is None
+    assert without(None, still=True) is None
 
 
 def test_what_is_here_as_files_can_be_shown_again_and_links_can_not(tmp_path):
@@ -501,7 +510,6 @@ def test_an_earlier_value_is_shown_again_and_can_be_painted_on(hand):
     hand.says("Area 1 is ready. Paint more, or add an area.")
     assert hand.painting() == before
     hand.press("Stays still")
-    hand.page.mouse.move(*hand.at(0.3, 0.9))
     assert difference(hand.canvas.screenshot(), shown) < 0.1
 
     # The value first and its picture later, as where both are filled in at once.
@@ -699,11 +707,11 @@ def test_used_again_a_painting_is_sent_as_it_was(browser, app, tmp_path, name, s
 
         hand.press("Area 2")
         hand.press("Clear area")
-        hand.press("Add area")
-        hand.press("Area 2")
+        page.get_by_role("button", name="Don't send what stays still").click()
+        expect(hand.button("Stays still, empty")).to_be_visible()
         third = generated(page, app)
         assert third["dynamic_masks"] == first["dynamic_masks"][:1]
-        assert third["static_mask"] == first["static_mask"]
+        assert "static_mask" not in third
         assert hand.complaints == []
 
 

@@ -295,7 +295,8 @@ stage.addEventListener('pointermove', event => {
   if (!event.isPrimary) return;
   moveCursor(placeOf(event));
   /* Where the hand was between two frames, so that a quick stroke stays round. */
-  if (stroke) [...event.getCoalescedEvents(), event].forEach(each => extendStroke(placeOf(each)));
+  const between = event.getCoalescedEvents?.() ?? [];   /* Safari had none before 18.2 */
+  if (stroke) [...between, event].forEach(each => extendStroke(placeOf(each)));
 });
 stage.addEventListener('pointerup', event => {
   endStroke();

@@ -89,6 +89,15 @@ def raw_value(painting: Painting, *, picture: str) -> str | None:
     return json.dumps({"picture": picture, "areas": [still, *painting.dynamic_masks]})
 
 
+def without(value: Any, *, still: bool) -> str | None:
+    """Return the control's value without what stays still, or else without what moves."""
+    parts = _parts(value)
+    areas = _list(parts.get("areas"))
+    areas = [{}, *areas[1:]] if still else areas[:1]
+    is_painted = any(_mask(area) or _path(area) for area in areas)
+    return json.dumps({**parts, "areas": areas}) if is_painted else None
+
+
 def read(value: Any, *, picture: str) -> Painting:
     """Return the painting in the control's value, as far as it is one of this picture.
 

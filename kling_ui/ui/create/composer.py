@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from kling_ui.catalog import MODELS, Flag, KeptUpload, Model, Request, Section, Task, find_model
+from kling_ui.catalog import MODELS, KeptUpload, Model, Request, Section, Task, find_model
 from kling_ui.service import Estimate, LedgerError, Service
 from kling_ui.ui.create import launch, model_picker, switches
 from kling_ui.ui.create.examples import EXAMPLES, chips_html, values_of
@@ -112,7 +112,7 @@ class Form:
             self._layout.model.input(self._on_model, shown, self.recalled, **QUIET),
             self._layout.examples.click(self._on_example, [self.memory], self.recalled, **QUIET),
             self._layout.sends.click(
-                self._on_drop, [self._layout.shown_model], self.recalled, **QUIET
+                self._on_drop, [self._layout.shown_model, *self.inputs], self.recalled, **QUIET
             ),
         ):
             self.then_reckon(switched)
@@ -194,12 +194,12 @@ class Form:
             return {self._layout.memory: gr.skip()}
         return self.filled(MODELS[example.model], values_of(example), memory)
 
-    def _on_drop(self, shown: str, event: gr.EventData) -> dict[Any, Any]:
+    def _on_drop(self, shown: str, event: gr.EventData, *raw: Any) -> dict[Any, Any]:
         updates: Updates = {}
+        form = RawForm.of(raw)
         for field, param in self._layout.used_by(find_model(shown)):
             if field.name == getattr(event, "drop", None):
-                empty = False if isinstance(param, Flag) else param.initial
-                _refill(updates, field, field.fill(empty if field.is_plain else None))
+                _refill(updates, field, field.raw_emptied(self._layout.raw_of(field, form), param))
         return {each: gr.update(**values) for each, values in updates.items()} or {
             self._layout.memory: gr.skip()
         }

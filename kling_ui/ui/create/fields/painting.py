@@ -51,6 +51,7 @@ def _field(name: str, kind: str, built: Built, part: Any) -> Field:
         read=read,
         fill=lambda _value: [None],
         fill_from=_raw,
+        emptied=lambda raw: [brush.without(raw[0], still=name == STILL)],
         updates=updates,
         is_filled=is_painted,
     )

@@ -295,7 +295,7 @@ stage.addEventListener('pointermove', event => {
   if (!event.isPrimary) return;
   moveCursor(placeOf(event));
   /* Where the hand was between two frames, so that a quick stroke stays round. */
-  const between = event.getCoalescedEvents?.() ?? [];   /* Safari had none before 18.2 */
+  const between = event.getCoalescedEvents?.() ?? [];   /* older Safari has none */
   if (stroke) [...between, event].forEach(each => extendStroke(placeOf(each)));
 });
 stage.addEventListener('pointerup', event => {

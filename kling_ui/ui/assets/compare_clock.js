@@ -6,7 +6,8 @@
   const DRIFT_SECONDS = .1;    /* beyond: a jump */
   const NUDGE_SECONDS = .02;   /* beyond: played a little faster or slower until it is settled */
   const SETTLED_SECONDS = .005;
-  const NUDGE = .05;
+  const NUDGE = .05;           /* of the speed, for each 40 ms begun */
+  const MOST_NUDGES = 3;
   const JUMP_EVERY_MS = 500;
   const STALL_MS = 250;        /* who lacks data for longer holds all */
   const PATIENCE_MS = 5000;    /* and who does not get any for that long holds nobody */
@@ -28,7 +29,8 @@
     const fps = () => Math.max(1, ...players.map(player => player.fps));
     /* Within a picture, so that rounding never shows the one beside it. */
     const middle = seconds => (Math.floor(seconds * fps() + .001) + .5) / fps();
-    const isActive = player => time < lastOf(player) - .001;
+    /* Of what has not loaded yet nothing is known: it is waited for. */
+    const isActive = player => !lengthOf(player) || time < lastOf(player) - .001;
     const isReady = ({video}) => video.readyState >= FUTURE_DATA && !video.seeking;
 
     function take(videos) {
@@ -41,9 +43,10 @@
       tell();
     }
     function made(video) {
-      const player = {video, fps: Number(video.dataset.fps), wanted: null, sent: null, jumpedAt: 0,
+      const player = {video, fps: Number(video.dataset.fps), wanted: null, sent: null, jumpedAt: 0, lead: .05,
         stalledAt: 0, hasSound: video.dataset.sound !== 'none'};
       video.addEventListener('seeked', () => {
+        if (isPlaying && !isHeld) player.lead = rate * Math.min(1, (performance.now() - player.jumpedAt) / 1000);
         if (player.wanted === player.sent) player.wanted = null;
         send(player);
       });
@@ -159,11 +162,12 @@
       if (size > DRIFT_SECONDS) {
         if (now - player.jumpedAt < JUMP_EVERY_MS) return;
         player.jumpedAt = now;
-        want(player, time);
+        /* The others go on while it seeks: it aims at where they will be then. */
+        return want(player, time + player.lead);
       }
-      const isNudged = video.playbackRate !== rate;
-      const isOff = size > (isNudged ? SETTLED_SECONDS : NUDGE_SECONDS) && size <= DRIFT_SECONDS;
-      const wanted = isOff ? rate * (1 - Math.sign(drift) * NUDGE) : rate;
+      const isOff = size > (video.playbackRate === rate ? NUDGE_SECONDS : SETTLED_SECONDS);
+      const nudges = isOff ? Math.min(MOST_NUDGES, Math.ceil(size / .04)) : 0;
+      const wanted = rate * (1 - Math.sign(drift) * NUDGE * nudges);
       if (video.playbackRate !== wanted) video.playbackRate = wanted;
     }
     /* A shorter one shows its last picture until the others are there too. */

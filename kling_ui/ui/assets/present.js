@@ -66,7 +66,7 @@
     scrollTo({top: 0});
   }
   document.addEventListener('click', event => {
-    const pressed = event.target.closest?.('[data-place], #tabs [role=tab]');
+    const pressed = event.target.closest?.('button[data-place], #tabs [role=tab]');
     if (!pressed || isGoing) return;
     const asked = pressed.dataset.place ?? (pressed.dataset.tabId === 'create' ? 'create' : 'history');
     if (asked !== place || asked === 'history') go(asked);

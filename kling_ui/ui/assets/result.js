@@ -155,7 +155,9 @@
     return space ? `https://huggingface.co/spaces/${space}`
       : `${(root ?? location.origin).replace(/\/$/, '')}/`;
   }
-  const link = id => `${page()}?v=${id}`;
+  function link(id) {
+    return `${page()}?v=${id}`;
+  }
 
   /* -- what a press does */
 

@@ -57,7 +57,7 @@ class Slot:
 def frame() -> str:
     """Return the static markup that `compare.js` fills; Gradio never draws it anew."""
     return (
-        '<div class="k-compare" hidden><header class="k-compare-bar">'
+        '<div class="k-compare" tabindex="-1" autofocus hidden><header class="k-compare-bar">'
         f"{_button('back', 'Back', words='Back')}"
         '<h2 id="compare-title">Compare</h2>'
         '<div class="k-views" role="group" aria-label="What is shown"></div>'
@@ -103,7 +103,7 @@ def _clock() -> str:
     )
     play = (
         '<button type="button" class="k-tool" data-do="play" aria-label="Play" '
-        f'title="Play (Space)" autofocus>{_icon("play")}{_icon("pause")}</button>'
+        f'title="Play (Space)">{_icon("play")}{_icon("pause")}</button>'
     )
     return (
         f'<div class="k-clockbar" role="group" aria-label="Playback of all">{play}'
@@ -223,10 +223,12 @@ def _row(row: differences.Row) -> str:
 
 
 def _marked(text: str, other: str) -> str:
-    return "".join(
-        escape(each.text) if each.is_common else f"<mark>{escape(each.text)}</mark>"
-        for each in differences.marked(text, other)
-    )
+    said = ""
+    for each in differences.marked(text, other):
+        words = each.text.lstrip()
+        gap = each.text[: len(each.text) - len(words)]
+        said += gap + (escape(words) if each.is_common else f"<mark>{escape(words)}</mark>")
+    return said
 
 
 def _input(shown: recipe.InputShown) -> str:

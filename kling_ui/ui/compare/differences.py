@@ -67,7 +67,7 @@ def compare(generations: Sequence[Generation | None]) -> Comparison:
         kinds = {each.get(key, _NOTHING)[1].compared for each in found}
         if len(kinds) > 1:
             rows.append(Row(name=labels[key], cells=cells))
-        else:
+        elif key != "state":
             same.append(labels[key])
     return Comparison(rows=tuple(rows), same=tuple(same))
 
@@ -101,7 +101,9 @@ def _order(key: str) -> int:
 
 def _facts(generation: Generation) -> Iterator[tuple[str, _Fact]]:
     """Yield what is known of a generation: a key, its name, its cell; without what is empty."""
+    is_done = generation.status is Status.COMPLETED
     texts = {
+        "state": ("State", "Ready" if is_done else formatting.TITLES[generation.status]),
         "model": ("Model", formatting.model_title(generation.model)),
         "prompt": (PROMPT, generation.prompt),
         "storyboard": ("Storyboard", _storyboard(generation)),
@@ -110,8 +112,6 @@ def _facts(generation: Generation) -> Iterator[tuple[str, _Fact]]:
         "price": ("Price", _price(generation)),
         "took": ("Took", _took(generation)),
     }
-    if generation.status is not Status.COMPLETED:
-        texts["state"] = ("State", formatting.TITLES[generation.status])
     if "duration" not in texts and generation.seconds:
         texts["duration"] = ("Length", f"{generation.seconds:.1f} s")
     for key, (label, text) in texts.items():

@@ -323,7 +323,7 @@ def _compare(generation: Generation) -> str:
         for label, act in (("With the previous one", "previous"), ("With another …", "another"))
     )
     return (
-        '<details class="k-menu"><summary class="k-button">Compare ▾</summary>'
+        '<details class="k-menu"><summary class="k-button">Compare</summary>'
         f"<div>{items}</div></details>"
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kling_ui.catalog import MODELS, MediaParam, Model, is_reference, output_seconds
+from kling_ui.catalog import MODELS, MediaParam, Model, Param, is_reference, output_seconds
 from kling_ui.service import Generation
 from kling_ui.ui import formatting
 from kling_ui.ui.media_routes import media_url
@@ -82,20 +82,27 @@ def chips(generation: Generation) -> list[Chip]:
 
 
 def settings(generation: Generation) -> list[Setting]:
-    """Return what a model was told besides prompt and media, documented defaults included."""
+    """Return what a model was told besides prompt and media, defaults included."""
     model, payload = MODELS.get(generation.model), generation.payload
     found = []
     for name in [param.name for param in model.params] if model else payload:
         param = model.param(name) if model else None
         if name in _WORDLESS or isinstance(param, MediaParam):
             continue
-        value = payload.get(name, param.default if param else None)
+        value = payload.get(name, _default(param))
         if name == "duration":
             value = _length(model, payload)
         if value is not None:
             label = param.label if param else name
             found.append(Setting(name=name, label=label, value=value, is_sent=name in payload))
     return found
+
+
+def _default(param: Param | None) -> Any:
+    """Return what is used where nothing is sent: as documented, else as it is assumed."""
+    if param is None:
+        return None
+    return param.assumed if param.default is None else param.default
 
 
 def words(setting: Setting) -> str:

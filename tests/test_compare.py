@@ -21,12 +21,8 @@ MARKUP = "<img src=x onerror=alert(1)>\"'"
 
 
 def row(number=1, model=MODEL, *, prompt=PROMPT, of_it=None, **values):
-    return a_row(
-        id=f"{number}" * 32,
-        model=model,
-        payload={"prompt": prompt, "aspect_ratio": "16:9", **values},
-        **(of_it or {}),
-    )
+    payload = {"prompt": prompt, "aspect_ratio": "16:9", **values}
+    return a_row(id=f"{number}" * 32, model=model, payload=payload, **(of_it or {}))
 
 
 def rows(*generations):

@@ -36,7 +36,6 @@
     ask = trigger;
     watch('value', () => answer(props.value));
     dialog.addEventListener('click', press);
-    dialog.addEventListener('keydown', key);
     dialog.addEventListener('input', drag);
     dialog.addEventListener('change', () => clock.endScrub());
     dialog.addEventListener('cancel', event => { event.preventDefault(); escape(); });
@@ -48,7 +47,9 @@
   function open(wanted) {
     const given = wanted.slice(0, MOST);
     if (given.length === 1) return result.open(given[0]);
+    if (given.join() === asked().join()) return;
     history.pushState({...history.state, klingCompare: true}, '', address(given));
+    window.klingPlaces.tellHost();
     follow();
   }
   function asked() {
@@ -81,6 +82,7 @@
   function leave() {
     if (history.state?.klingCompare) return history.back();
     history.replaceState(history.state, '', address([]));
+    window.klingPlaces.tellHost();
     close();
   }
   function close() {
@@ -177,30 +179,35 @@
   function broken(video) {
     const said = document.createElement('p');
     said.innerHTML = '<strong>This video can’t be played</strong><span>Its file is gone or can’t be reached.</span>';
+    $('[data-do=sound]', video.closest('.k-slot')).remove();
     video.replaceWith(said);
-    clock.take(all('.k-slots video', view));
+    const videos = all('.k-slots video', view);
+    views(drawn.length, videos.length);
+    clock.take(videos);
   }
 
   /* -- what is shown: all, a large one, two in one place */
 
   function views(count, playable) {
+    $('.k-wipe', view)?.remove();
     const names = [['all', 'All'], ...[...LETTERS.slice(0, count)].map((letter, i) => [String(i), letter])];
     if (count === 2 && playable === 2) {
       names.push(['wipe', 'Wipe']);
       const wipe = document.createElement('input');
       Object.assign(wipe, {type: 'range', className: 'k-wipe', min: 0, max: 1, step: .005, value: .5});
       wipe.setAttribute('aria-label', 'Wipe from A to B');
-      if (!$('.k-wipe', view)) $('.k-slots', view).append(wipe);
+      view.style.setProperty('--wipe', wipe.value);
+      $('.k-slots', view).append(wipe);
     }
     const group = $('.k-views', view);
-    if (group.childElementCount !== names.length) group.replaceChildren(...names.map(([name, word]) => {
+    group.replaceChildren(...names.map(([name, word]) => {
       const button = document.createElement('button');
       Object.assign(button, {type: 'button', textContent: word});
       Object.assign(button.dataset, {do: 'look', look: name});
       if (word.length === 1) button.setAttribute('aria-label', `Only ${word}, large`);
       return button;
     }));
-    look(view.dataset.view);
+    look(isThere(view.dataset.view) ? view.dataset.view : 'all');
   }
   function look(name) {
     view.dataset.view = name;
@@ -219,8 +226,9 @@
     const tenths = Math.floor(seconds * 10 + .001);
     return `${Math.floor(tenths / 600)}:${String(Math.floor(tenths / 10) % 60).padStart(2, '0')}.${tenths % 10}`;
   };
+  /* Into the text node: a new one would count as something painted, ten times a second. */
   function write(element, text) {
-    if (element.textContent !== text) element.textContent = text;
+    if (element.firstChild.data !== text) element.firstChild.data = text;
   }
   function show(words) {
     if (!view) return;
@@ -312,7 +320,7 @@
     ...Object.fromEntries([...'1234'].map((digit, i) => [digit, () => large(String(i))])),
   };
   function key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!dialog?.open || event.ctrlKey || event.metaKey || event.altKey) return;
     const {target} = event;
     const name = event.key.toLowerCase();
     const isOwn = target.matches('select') ? name !== 'escape'
@@ -323,6 +331,8 @@
     event.stopPropagation();
     keys[name]();
   }
+  /* Of the document: what had the focus may be gone. */
+  document.addEventListener('keydown', key, true);
 
   /* -- ways in: a result's menu, the strip of runs */
 
@@ -366,7 +376,7 @@
     }
   }, true);
   document.addEventListener('keydown', event => {
-    if (event.key === 'Escape' && isPicking && !dialog.open) picking(false);
+    if (event.key === 'Escape' && isPicking && !dialog?.open) picking(false);
   });
 
   /* -- the address: one alone is a result */

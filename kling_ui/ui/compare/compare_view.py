@@ -118,9 +118,10 @@ def _clock() -> str:
 
 def _button(name: str, label: str, *, words: str = "", more: str = "") -> str:
     said = f"<span>{words}</span>" if words else ""
+    title = "" if words else f' title="{escape(label)}"'
     return (
-        f'<button type="button" class="k-tool" data-do="{name}" aria-label="{escape(label)}" '
-        f'title="{escape(label)}"{more}>{_icon(name)}{said}</button>'
+        f'<button type="button" class="k-tool" data-do="{name}" aria-label="{escape(label)}"'
+        f"{title}{more}>{_icon(name)}{said}</button>"
     )
 
 

@@ -11,6 +11,7 @@ from kling_ui.ledger import (
     LedgerError,
     Status,
 )
+from kling_ui.media import Playback
 from kling_ui.service.connection import CannotConnectError, Connector
 from kling_ui.service.context import PollSettings, Runtime
 from kling_ui.service.continuation import CannotContinueError, continued, next_model
@@ -56,6 +57,7 @@ __all__ = [
     "LedgerError",
     "LiveCatalog",
     "ModelCheck",
+    "Playback",
     "PollSettings",
     "RequestExport",
     "Runtime",

@@ -22,6 +22,7 @@ from kling_ui.ledger import (
     LedgerError,
     Status,
 )
+from kling_ui.media import Playback
 from kling_ui.service import messages
 from kling_ui.service.balance import Balance
 from kling_ui.service.connection import Connection, ConnectionFactory, Connections, Connector
@@ -290,6 +291,10 @@ class Service:
     async def media_file(self, generation: Generation, name: str) -> Path | None:
         """Return the file that a generation calls `name` (video, poster, an input), or None."""
         return await asyncio.to_thread(self.files.named, generation, name)
+
+    async def playback(self, generation: Generation) -> Playback | None:
+        """Return how a generation's video plays, or None where there is none on disk."""
+        return await asyncio.to_thread(self.files.playback, generation)
 
     @staticmethod
     def owns(generation: Generation, owner: str | None) -> bool:

@@ -298,13 +298,13 @@ def _actions(generation: Generation, view: View) -> str:
     status = generation.status
     if status is not Status.COMPLETED and not view.is_mine:
         return ""
-    groups = [_looking(generation), _making(generation, view)]
+    groups = [_looking(generation, view), _making(generation, view)]
     body = '<span class="k-rule" aria-hidden="true"></span>'.join(each for each in groups if each)
     menu = _menu(generation, view)
     return f'<div class="k-actions" role="group" aria-label="Actions">{body}{menu}</div>'
 
 
-def _looking(generation: Generation) -> str:
+def _looking(generation: Generation, view: View) -> str:
     if generation.status is not Status.COMPLETED:
         return ""
     address, name = media_url(generation, VIDEO), telling_name(generation)
@@ -313,6 +313,18 @@ def _looking(generation: Generation) -> str:
         f'download="{escape(name, quote=True)}">Download</a>'
         '<button type="button" class="k-button" data-act="link">Copy link</button>'
         '<button type="button" class="k-button" data-act="present" id="present">Present</button>'
+        f"{_compare(generation) if view.is_mine else ''}"
+    )
+
+
+def _compare(generation: Generation) -> str:
+    items = "".join(
+        f'<button type="button" data-do="{act}" data-id="{generation.id}">{label}</button>'
+        for label, act in (("With the previous one", "previous"), ("With another …", "another"))
+    )
+    return (
+        '<details class="k-menu"><summary class="k-button">Compare</summary>'
+        f"<div>{items}</div></details>"
     )
 
 

@@ -35,10 +35,8 @@ class Studio:
         on_failed: Callable[[Task, dict[str, str]], None],
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-        self._reader = reader
-        self._on_failed = on_failed
-        self._is_draft = is_draft
+        self._folder, self._reader = folder, reader
+        self._is_draft, self._on_failed = is_draft, on_failed
         self._closing = threading.Event()
         self._going: dict[str, Future[None]] = {}
         self._queue: SimpleQueue[tuple[Future[None], Task] | None] = SimpleQueue()

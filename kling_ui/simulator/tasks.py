@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import math
 import threading
 import uuid
 from collections.abc import Mapping
@@ -17,11 +16,8 @@ CONTENT_POLICY = {
     "name": "content_policy_violation",
     "message": "The prompt was flagged by the content policy (1301). Change it and try again.",
 }
-
-_FAIL_SHARE = 0.6
-_QUEUE_SHARE = 0.15
-
-Phase = Literal["queued", "generating", "due", "failed"]
+_QUEUE_SHARE, _FAIL_SHARE = 0.15, 0.6
+_SLOW_FACTOR = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +44,7 @@ class Task:
         """What it costs unless it fails."""
         return round(self.credits / CREDITS_PER_USD, 6)
 
-    def phase(self, now: float) -> Phase:
+    def phase(self, now: float) -> Literal["queued", "generating", "due", "failed"]:
         """Tell where the task stands; `due` means that only the file may be missing."""
         if self.fails_at is not None and now >= self.fails_at:
             return "failed"
@@ -81,9 +77,8 @@ def new_task(
     has_short_id: bool = False,
 ) -> Task:
     """Accept `payload`; `[slow]` and `[fail]` in its prompt have their say."""
-    prompt = str(payload.get("prompt", ""))
-    token = str(uuid.uuid4())
-    total = seconds * (5 if "[slow]" in prompt else 1)
+    prompt, token = str(payload.get("prompt", "")), str(uuid.uuid4())
+    total = seconds * (_SLOW_FACTOR if "[slow]" in prompt else 1)
     is_failing = "[fail]" in prompt
     return Task(
         id=token if has_short_id else f"{token}:{payload['model']}",
@@ -127,6 +122,41 @@ class Store:
         failure = {"status": word, "error": error}
         self._append({"task_id": task.id, "failure": failure, "fails_at": now})
 
+    def find(self, task_id: str) -> Task | None:
+        """Return the task called `task_id`, or None."""
+        return self._tasks.get(task_id)
+
+    def find_file(self, file_name: str) -> Task | None:
+        """Return the task whose video is called `file_name`, or None."""
+        return next((task for task in self.tasks() if task.file_name == file_name), None)
+
+    def tasks(self) -> list[Task]:
+        """Return every task, oldest first."""
+        with self._lock:
+            return list(self._tasks.values())
+
+    def paid(self, now: float) -> list[Task]:
+        """Return every task that has not failed."""
+        return [task for task in self.tasks() if task.phase(now) != "failed"]
+
+    def balance(self, now: float) -> float:
+        """Return the simulated dollars left."""
+        spent = sum(task.credits for task in self.paid(now))
+        return round(TOP_UP_USD - spent / CREDITS_PER_USD % TOP_UP_USD, 6)
+
+    def log(
+        self, key_hash: str, *, since: float, until: float, model: str | None = None
+    ) -> list[LoggedRequest]:
+        """Return the requests of a key, newest first; without `model` those for any."""
+        with self._lock:
+            return [
+                replace(row, task=row.task and self._tasks[row.task.id])
+                for row in reversed(self._requests)
+                if row.key_hash == key_hash
+                and since <= row.created <= until
+                and model in {None, row.model}
+            ]
+
     def _append(self, change: dict[str, Any]) -> None:
         line = json.dumps(change)
         # The newline comes first, so that a line cut short does not spoil the next one.
@@ -144,53 +174,3 @@ class Store:
         self._requests.append(LoggedRequest(**{**values, "task": made}))
         if made:
             self._tasks[made.id] = made
-
-    def find(self, task_id: str) -> Task | None:
-        """Return the task called `task_id`, or None."""
-        return self._tasks.get(task_id)
-
-    def find_file(self, file_name: str) -> Task | None:
-        """Return the task whose video is called `file_name`, or None."""
-        return next((task for task in self.tasks() if task.file_name == file_name), None)
-
-    def tasks(self) -> list[Task]:
-        """Return every task, oldest first."""
-        with self._lock:
-            return list(self._tasks.values())
-
-    def log(
-        self,
-        *,
-        since: float,
-        limit: int | None = None,
-        offset: int = 0,
-        until: float = math.inf,
-        key_hash: str | None = None,
-        model: str | None = None,
-    ) -> list[LoggedRequest]:
-        """Return rows of the request log, newest first; `key_hash` and `model` None mean any."""
-        with self._lock:
-            rows = [
-                replace(row, task=self._tasks[row.task.id]) if row.task else row
-                for row in reversed(self._requests)
-                if since <= row.created <= until
-                and key_hash in {None, row.key_hash}
-                and model in {None, row.model}
-            ]
-        return rows[offset:][:limit]
-
-    def accepted(self) -> int:
-        """Count the creations that were accepted."""
-        return len(self.tasks())
-
-    def charges(self, *, now: float) -> int:
-        """Count the creations that are paid for: accepted and not failed."""
-        return len(self._paid(now))
-
-    def balance(self, *, now: float) -> float:
-        """Return the simulated dollars left."""
-        spent = sum(task.credits for task in self._paid(now))
-        return round(TOP_UP_USD - spent / CREDITS_PER_USD % TOP_UP_USD, 6)
-
-    def _paid(self, now: float) -> list[Task]:
-        return [task for task in self.tasks() if task.phase(now) != "failed"]

@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 import time
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from kling_ui.simulator.faults import Fault, FaultInjector, RefusedError, utc_ti
 from kling_ui.simulator.input_reader import InputReader
 from kling_ui.simulator.scene import seconds_of
 from kling_ui.simulator.studio import Studio
-from kling_ui.simulator.tasks import LoggedRequest, Store, Task, new_task
+from kling_ui.simulator.tasks import Store, Task, new_task
 
 UNIVERSAL_PATH = "/v2/video/generations"
 KLING_PATH = "/v2/generate/video/kling/generation"
@@ -85,17 +86,14 @@ class Endpoints:
         body, content_type = await request.body(), request.headers.get("content-type", "")
         name, payload = await asyncio.to_thread(self._checked, content_type, body)
         length = await asyncio.to_thread(seconds_of, payload, self.reader)
-        task = new_task(
-            payload,
-            seconds=self.seconds,
-            credits_=model_list.credits_for(payload, length),
-            now=time.time(),
-            key_hash=key_hash,
-            video_seconds=length,
+        facts = _facts(request, key_hash, name)
+        if request.url.path == KLING_PATH:
             # Ids of both forms are about; each route makes its own.
-            has_short_id=request.url.path == UNIVERSAL_PATH,
-        )
-        self.store.add(_log_entry(request, name, key_hash, task))
+            facts["id"] += f":{payload['model']}"
+        cost = model_list.credits_for(payload, length)
+        facts |= {"video_seconds": length, "credits": cost}
+        task = new_task(payload, seconds=self.seconds, **facts)
+        self.store.add(task)
         if task.failure is None:
             self.studio.order(task)
         return _state_answer(task, {"status": "queued"}, http_status=201)
@@ -143,9 +141,8 @@ class Endpoints:
         limit = _count(request, "limit", 50, at_least=1, at_most=_MAX_LOG_ROWS)
         offset = _count(request, "offset", 0, at_least=0, at_most=10**9)
         since, until = _window(request, now)
-        model = request.query_params.get("model")
-        since = max(since, now - _LOG_SECONDS)
-        found = self.store.log(key_hash, since=since, until=until, model=model)
+        since, model = max(since, now - _LOG_SECONDS), request.query_params.get("model")
+        found = self.store.log(key_hash, since, until, model)
         if request.state.fault and request.state.fault.kind == "late":
             found = []
         has_more = len(found) > offset + limit
@@ -165,7 +162,8 @@ class Endpoints:
         if kind == "expired":
             self.expired.add(token)
         is_signed = token == _signed(name, token.partition("-")[0])
-        task = self.store.find_file(name)
+        named = (task for task in self.store.tasks() if task.file_name == name)
+        task = next(named, None)
         if token in self.expired or not is_signed or task is None:
             return Response(_DENIED, 403, media_type="application/xml")
         # Cancelling a wrapped future would cancel the studio's own.
@@ -253,7 +251,7 @@ class Endpoints:
         except (ValueError, TypeError, KeyError, RecursionError):
             model = None
         named = model if isinstance(model, str) else None
-        self.store.add(_log_entry(request, named, _key_hash(_bearer_key(request))))
+        self.store.add(Task(**_facts(request, _key_hash(_bearer_key(request)), named)))
 
 
 def _signed_path(name: str) -> str:
@@ -303,32 +301,31 @@ def _invalid_fields(problems: Iterable[Problem]) -> RefusedError:
     return RefusedError(400, message, data={"issues": issues})
 
 
-def _log_entry(
-    request: Request, model: str | None, key_hash: str, task: Task | None = None
-) -> LoggedRequest:
+def _facts(request: Request, key_hash: str, model: str | None) -> dict[str, Any]:
+    """Return what is noted of every creation, also of a refused one."""
     given = request.headers.get("x-client-request-id", "")
-    return LoggedRequest(
-        created=task.created if task else time.time(),
-        model=model,
-        key_hash=key_hash,
-        request_id=request.state.request_id,
-        client_request_id=given if _REQUEST_ID.fullmatch(given) else None,
-        task=task,
-    )
-
-
-def _log_row(row: LoggedRequest, now: float) -> dict[str, Any]:
-    task = row.task if row.task and row.task.phase(now) != "failed" else None
     return {
-        "created": utc_time(row.created),
-        "status": "succeeded" if task else "failed",
+        "id": str(uuid.uuid4()),
+        "created": time.time(),
+        "key_hash": key_hash,
+        "model": model,
+        "request_id": request.state.request_id,
+        "client_request_id": given if _REQUEST_ID.fullmatch(given) else None,
+    }
+
+
+def _log_row(task: Task, now: float) -> dict[str, Any]:
+    is_paid = task.phase(now) != "failed"
+    return {
+        "created": utc_time(task.created),
+        "status": "succeeded" if is_paid else "failed",
         "origin": "api",
-        "model": row.model,
-        "cost": {"usd": task.usd if task else 0, "credits": task.credits if task else 0},
+        "model": task.model,
+        "cost": {"usd": task.usd * is_paid, "credits": task.credits * is_paid},
         "tokens": 0,
-        "request_id": row.request_id,
-        "inference_id": row.task.id if row.task else None,
-        "client_request_id": row.client_request_id,
+        "request_id": task.request_id,
+        "inference_id": task.id if task.payload else None,
+        "client_request_id": task.client_request_id,
     }
 
 

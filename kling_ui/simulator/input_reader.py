@@ -22,7 +22,7 @@ from kling_ui.catalog.media_input import MAX_PIXELS, check_media
 from kling_ui.catalog.media_input.kinds import DAMAGE, uri_bytes
 from kling_ui.catalog.media_input.values import canonical_type
 from kling_ui.media import decoding, open_media
-from kling_ui.simulator.pictures import Size, card
+from kling_ui.simulator.pictures import Size, card, without_band
 
 SOUND_RATE = 48_000
 LONGEST_CLIP_SECONDS, LONGEST_SOUND_SECONDS = 15.0, 60.0
@@ -32,8 +32,8 @@ _LONGEST_SIDE = 1800
 _MAX_FRAME_PIXELS = str(8192 * 4352)
 _GROUND = (26, 28, 40, 255)
 """Seen where a picture is clear."""
-_LYING = (5, 6, 7, 8)
-"""EXIF orientations whose width is the height."""
+_LYING = 5
+"""From this EXIF orientation on the width is the height."""
 _BROKEN = (*DAMAGE, av.FFmpegError, Image.DecompressionBombError, MemoryError)
 
 Sound = npt.NDArray[Any]
@@ -97,11 +97,15 @@ class InputReader:
     def picture(
         self, value: str, field: str, kind: Literal["image", "video"] = "image"
     ) -> Image.Image:
-        """Return a picture in RGB, at most 1800 px wide or high; for an address, a card."""
+        """Return a picture in RGB, at most 1800 px wide or high; for an address, a card.
+
+        The caption of another simulated video is cut off.
+        """
         seen = self.read(value, field, upright)
         if seen is None:
             return card(value, kind)
-        return Image.alpha_composite(Image.new("RGBA", seen.size, _GROUND), seen).convert("RGB")
+        ground = Image.new("RGBA", seen.size, _GROUND)
+        return without_band(Image.alpha_composite(ground, seen).convert("RGB"))
 
     def read(self, value: str | None, field: str, reader: Callable[[Path], T]) -> T | None:
         """Read an input with one of the functions below; None for an address, or for none.
@@ -152,7 +156,7 @@ def sound_of(file: Path) -> Sound | None:
             heard += [each.to_ndarray() for each in resampler.resample(None)]
     if not heard:
         raise BrokenInputError("the sound can't be decoded")
-    return np.concatenate(heard, axis=1)
+    return np.concatenate(heard, axis=1)[:, : int(LONGEST_SOUND_SECONDS * SOUND_RATE)]
 
 
 def upright(file: Path) -> Image.Image:
@@ -173,9 +177,8 @@ def upright(file: Path) -> Image.Image:
 def upright_size(file: Path) -> Size:
     """Return width and height of the picture in `file` when it is upright."""
     with Image.open(file) as opened:
-        is_lying = opened.getexif().get(ExifTags.Base.Orientation, 1) in _LYING
-        width, height = opened.size
-    return (height, width) if is_lying else (width, height)
+        is_lying = opened.getexif().get(ExifTags.Base.Orientation, 1) >= _LYING
+        return opened.size[::-1] if is_lying else opened.size
 
 
 def _decoded(container: InputContainer) -> Iterator[VideoFrame]:

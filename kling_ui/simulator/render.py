@@ -155,6 +155,7 @@ class Planes(NamedTuple):
 
 
 Layer = Callable[[int], Planes]
+Points = Sequence[tuple[float, float]]
 Place = Callable[[int], tuple[int, int]]
 """Where something is in each frame, in pixels from the top left."""
 
@@ -168,19 +169,15 @@ class _Film:
         self._streams: list[Generator[tuple[float, VideoFrame]]] = []
         red, green, blue = (round(float(level) * 255) for level in palette(scene.text)[-2])
         accent = (red, green, blue)
-        titles = [f" · shot {n} of {len(self._shots)}" for n in range(1, len(self._shots) + 1)]
-        self._bands = [
-            band(
-                scene.size,
-                text=shot.text,
-                title=scene.title + (of if len(titles) > 1 else ""),
-                accent=accent,
-            )
-            for shot, of in zip(self._shots, titles, strict=True)
-        ]
-        self._size = scene.size[0], scene.size[1] - self._bands[0].height
         self._line = Planes.of(Image.new("RGB", _even(scene.size[0], 4 * self._unit), accent))
-        self._grounds = [self._captioned(each) for each in self._bands]
+        self._grounds, self._size = [], scene.size
+        for n, shot in enumerate(self._shots, 1):
+            title = scene.title + (f" · shot {n} of {len(self._shots)}" if self._shots[1:] else "")
+            caption = band(scene.size, text=shot.text, title=title, accent=accent)
+            self._size = (scene.size[0], scene.size[1] - caption.height)
+            ground = Image.new("RGB", scene.size, INK)
+            ground.paste(caption, (0, self._size[1]))
+            self._grounds.append(Planes.of(ground))
         self.sound = self._sound()
         self._area = self._composed()
         if scene.is_voice and self.sound is not None:
@@ -198,11 +195,6 @@ class _Film:
         """Close what is being decoded, which holds the limiter."""
         for stream in self._streams:
             stream.close()
-
-    def _captioned(self, caption: Image.Image) -> Planes:
-        ground = Image.new("RGB", self._scene.size, INK)
-        ground.paste(caption, (0, self._size[1]))
-        return Planes.of(ground)
 
     def _shot(self, number: int) -> tuple[int, float]:
         """Return which shot a frame belongs to, and how much of that has passed."""
@@ -251,12 +243,11 @@ class _Film:
             (soft_mask(mask, self._size), [(x * across, y * down) for x, y in points])
             for mask, points in scene.strokes
         ]
-        if scene.still_mask:
-            masks.append((soft_mask(scene.still_mask, self._size), [(0, 0)]))
         if masks:
             start = framed(start, self._size)
             picture = without(start, [mask for mask, _ in masks])
-        moves = [STILL] if scene.strokes else [scene.move] if scene.move else moves
+        is_brushed = any(points[1:] for _, points in masks)
+        moves = [STILL] if is_brushed else [scene.move] if scene.move else moves
         layer = self._shown(picture, self._size, moves)
         for mask, points in masks:
             layer = self._brushed(layer, start, mask, points)
@@ -290,11 +281,7 @@ class _Film:
         return layer
 
     def _brushed(
-        self,
-        layer: Layer,
-        picture: Image.Image,
-        mask: Image.Image,
-        points: Sequence[tuple[float, float]],
+        self, layer: Layer, picture: Image.Image, mask: Image.Image, points: Points
     ) -> Layer:
         """Let what `mask` shows of `picture` move along `points`."""
         left, top, right, bottom = mask.getbbox() or (0, 0, 2, 2)
@@ -313,8 +300,6 @@ class _Film:
     def _restyled(self, footage: Footage) -> Layer:
         """Show the given video, over which a new look wipes from the left."""
         scene, (width, height) = self._scene, self._size
-        if not isinstance(footage, Clip):
-            return self._shown(footage, self._size, [framing(scene.take)])
         given = self._played(footage, self._size)
         tints = _TINTS[number_of(scene.text) % len(_TINTS)]
         looks = [
@@ -338,15 +323,13 @@ class _Film:
         shape = footage.poster if isinstance(footage, Clip) else footage
         side, narrowing = 220 * self._unit, (shape.width / shape.height) ** 0.5
         size = _even(side * narrowing, side / narrowing)
-        small = (
-            self._played(footage, size)
-            if isinstance(footage, Clip)
-            else _still(framed(footage, size))
-        )
-        return self._inset(self._shown(character, self._size, [DANCE]), small, size)
+        dancing = self._shown(character, self._size, [DANCE])
+        return self._inset(dancing, self._played(footage, size), size)
 
-    def _played(self, clip: Clip, size: Size) -> Layer:
+    def _played(self, clip: Footage, size: Size) -> Layer:
         """Show a clip in `size`, without the caption of another simulated video."""
+        if not isinstance(clip, Clip):
+            return self._shown(clip, size, [framing(self._scene.take)])
         shown = without_band(clip.poster).height / clip.poster.height
         stream = clip.frames()
         self._streams.append(stream)

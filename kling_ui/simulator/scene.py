@@ -12,7 +12,6 @@ from PIL import Image
 
 from kling_ui.catalog import MODELS, is_reference, output_seconds
 from kling_ui.simulator.input_reader import (
-    LONGEST_SOUND_SECONDS,
     SOUND_RATE,
     BrokenInputError,
     Clip,
@@ -134,7 +133,7 @@ class Shot(NamedTuple):
 
 
 class Stroke(NamedTuple):
-    """A painted area and its path: points in shares of the picture, y downwards, first to last."""
+    """A painted area and its path: points in shares of the picture, y downwards."""
 
     mask: Image.Image
     points: list[tuple[float, float]]
@@ -164,7 +163,6 @@ class Scene:
     references: tuple[Image.Image, ...] = ()
     footage: Footage | None = None
     move: Move | None = None
-    still_mask: Image.Image | None = None
     strokes: tuple[Stroke, ...] = ()
     sound: Sound | None = None
     is_voice: bool = False
@@ -212,9 +210,7 @@ def seconds_of(payload: Payload, reader: InputReader) -> float:
     with suppress(BrokenInputError):
         heard = reader.read(payload.get("audio_url"), "audio_url", sound_of)
         if heard is not None:
-            seconds = min(
-                max(heard.shape[1] / SOUND_RATE, _SHORTEST_SECONDS), LONGEST_SOUND_SECONDS
-            )
+            seconds = max(heard.shape[1] / SOUND_RATE, _SHORTEST_SECONDS)
         elif clip := reader.read(payload.get("video_url"), "video_url", clip_of):
             seconds = clip.seconds
     rounded = round(float(seconds), 2)
@@ -230,10 +226,9 @@ def scene_of(
     control = payload.get("camera_control") or payload.get("advanced_camera_control")
     start, pair = (*asked.pictures("image_url"), None, None)[:2]
     tail = (*asked.pictures("tail_image_url"), *asked.pictures("last_image_url"), None)[0]
-    still_mask = asked.mask("static_mask", payload.get("static_mask"), start)
-    strokes = tuple(asked.strokes(start)) if start else ()
+    strokes = tuple(asked.painted(start)) if start else ()
     notes = ("effect" if effect else "", camera_words(control) if control else "")
-    brushed = "motion brush" if strokes or still_mask else ""
+    brushed = "motion brush" if strokes else ""
     footage, sound = asked.footage("video_url", payload.get("video_url")), asked.sound()
     has_voice = "audio_url" in payload
     return Scene(
@@ -251,7 +246,6 @@ def scene_of(
         references=(*asked.elements(), *asked.pictures("image_list")),
         footage=footage,
         move=camera(control) if control else DANCE if effect else None,
-        still_mask=still_mask,
         strokes=strokes,
         sound=sound,
         is_voice=has_voice and sound is not None,
@@ -266,43 +260,40 @@ class _Asked(NamedTuple):
     reader: InputReader
 
     def pictures(self, name: str) -> Iterator[Image.Image]:
-        """Yield the pictures handed in as `name`, without captions of other simulated videos."""
+        """Yield the pictures handed in as `name`."""
         value = self.payload.get(name, [])
         for each in value if isinstance(value, list) else [value]:
-            yield without_band(self.reader.picture(each, name))
+            yield self.reader.picture(each, name)
 
     def elements(self) -> Iterator[Image.Image]:
         """Yield all pictures of persons and things, and the first frame of their videos."""
         for part in self.payload.get("elements", []):
-            for each in filter(
-                None, (part.get("frontal_image_url"), *part["reference_image_urls"])
-            ):
-                yield self.reader.picture(each, "elements")
+            for each in (part.get("frontal_image_url"), *part["reference_image_urls"]):
+                if each:
+                    yield self.reader.picture(each, "elements")
             if video := self.footage("elements", part.get("video_url")):
-                yield video.poster if isinstance(video, Clip) else video
+                yield without_band(video.poster) if isinstance(video, Clip) else video
 
     def footage(self, name: str, value: str | None) -> Footage | None:
         """Return the video that was handed in, or a card for one at an address."""
         clip = self.reader.read(value, name, clip_of)
         return clip or (self.reader.picture(value, name, "video") if value else None)
 
-    def mask(self, name: str, value: str | None, start: Image.Image | None) -> Image.Image | None:
-        """Return a mask of what `start` shows of the start image."""
-        mask = self.reader.read(value, name, upright)
-        if mask is None or start is None:
-            return None
-        return mask.crop((0, 0, mask.width, round(mask.height * self._shown(start))))
-
-    def strokes(self, start: Image.Image) -> Iterator[Stroke]:
-        """Yield what was painted with the motion brush."""
+    def painted(self, start: Image.Image) -> Iterator[Stroke]:
+        """Yield what was painted over the start image; what is to stay there goes nowhere."""
         width, height = self._start_size() or start.size
-        shown = height * self._shown(start)
-        for part in self.payload.get("dynamic_masks", []):
-            mask = self.mask("dynamic_masks", part["mask"], start)
-            # The provider's points have their origin at the bottom left.
-            points = [(p["x"] / width, (height - p["y"]) / shown) for p in part["trajectories"]]
-            if mask is not None:
-                yield Stroke(mask, points)
+        # The caption of another simulated video has been cut off.
+        shown = min(start.height * width / (start.width * height), 1.0)
+        parts = [("dynamic_masks", part) for part in self.payload.get("dynamic_masks", [])]
+        if still := self.payload.get("static_mask"):
+            parts.append(("static_mask", {"mask": still, "trajectories": [{"x": 0, "y": 0}]}))
+        for name, part in parts:
+            if mask := self.reader.read(part["mask"], name, upright):
+                # The provider's points have their origin at the bottom left.
+                path = [
+                    (p["x"] / width, (1 - p["y"] / height) / shown) for p in part["trajectories"]
+                ]
+                yield Stroke(mask.crop((0, 0, mask.width, round(mask.height * shown))), path)
 
     def sound(self) -> Sound | None:
         """Return the voice or the source's own sound, as far as it can be heard here."""
@@ -327,11 +318,6 @@ class _Asked(NamedTuple):
         """Tell whether the flag `name` is set, by hand or by default."""
         param = MODELS[self.payload["model"]].param(name)
         return bool(param and self.payload.get(name, param.default))
-
-    def _shown(self, start: Image.Image) -> float:
-        """Return which share of the start image's height is left without a caption."""
-        width, height = self._start_size() or start.size
-        return min(start.height * width / (start.width * height), 1.0)
 
     def _start_size(self) -> Size | None:
         value = self.payload.get("image_url")

@@ -502,7 +502,7 @@ def test_elements_are_shown_beside_the_start_image(made):
     ]
     video = made(V3_IMAGE, prompt="All", image_url=picture(BLUE), duration=3, elements=elements)
     for frame in (video.first, video.last):
-        corner = part(frame, 0.02, 0.03, 0.47, 0.43)
+        corner = part(frame, 0.02, 0.03, 0.37, 0.24)
         assert all(share(corner, color) > 0.05 for color in (RED, YELLOW, GREEN, PINK, CYAN))
 
 

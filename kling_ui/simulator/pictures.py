@@ -117,7 +117,9 @@ def framed(picture: Image.Image, size: Size, *, dim: float = 0.7) -> Image.Image
     small = ImageOps.fit(picture, (max(size[0] // 16, 2), max(size[1] // 16, 2)))
     dark = small.filter(ImageFilter.GaussianBlur(8)).point(lambda level: level * dim)
     ground = dark.resize(size, Image.Resampling.BICUBIC)
-    whole = ImageOps.contain(picture, size, Image.Resampling.BICUBIC)
+    scale = min(size[0] / picture.width, size[1] / picture.height)
+    fitted = max(round(picture.width * scale), 1), max(round(picture.height * scale), 1)
+    whole = picture.resize(fitted, Image.Resampling.BICUBIC)
     ground.paste(whole, ((size[0] - whole.width) // 2, (size[1] - whole.height) // 2))
     return ground
 

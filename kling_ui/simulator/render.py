@@ -347,7 +347,10 @@ class _Film:
             while coming[0] <= number / FRAMES_PER_SECOND:
                 newest, coming = coming[1], next(stream, (math.inf, coming[1]))
             if newest is not None:
-                now = Planes.of(newest).each(fitted)
+                near = min(2 * max(size) / max(newest.width, newest.height), 1)
+                now = Planes.of(newest, _even(newest.width * near, newest.height * near)).each(
+                    fitted
+                )
             return now
 
         return layer
@@ -362,10 +365,10 @@ class _Film:
 
     def _with_references(self, layer: Layer) -> Layer:
         """Show elements and pictures small, beside what they are to be seen with."""
-        pictures, side = self._scene.references, 140 * self._unit
+        pictures = self._scene.references
         if not pictures:
             return layer
-        columns = min(len(pictures), 4)
+        columns, side = min(len(pictures), 6), (140 if len(pictures) < 5 else 90) * self._unit  # noqa: PLR2004
         size = _even(columns * side, math.ceil(len(pictures) / columns) * side)
         made = Image.new("RGB", size, WHITE)
         for picture, (at, cell) in zip(pictures, mosaic(size, len(pictures), 4), strict=True):

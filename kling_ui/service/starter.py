@@ -11,7 +11,6 @@ from typing import Any
 from kling_ui.ledger import Generation, GenerationError, Ledger, LedgerError, Status
 from kling_ui.service import messages
 from kling_ui.service.connection import Connection, Connections
-from kling_ui.service.runner import GenerationRunner
 from kling_ui.service.runs import Registry, Run
 
 _log = logging.getLogger(__name__)
@@ -98,15 +97,15 @@ class RunStarter:
 
     def _start(self, generation: Generation, connection: Connection) -> None:
         run = self._runs.add(generation)
-        guarded = self._guard(run, connection.runner)
+        guarded = self._guard(run, connection)
         run.task = asyncio.create_task(guarded, name=generation.id)
         # One that is cancelled before its first step can't clean up after itself.
         run.task.add_done_callback(lambda _: self._runs.remove(run))
 
-    async def _guard(self, run: Run, runner: GenerationRunner) -> None:
+    async def _guard(self, run: Run, connection: Connection) -> None:
         """Let no mistake of ours end a generation: it stays open, and says so."""
         try:
-            await runner.run(run)
+            await connection.runner.run(run)
         except Exception:  # noqa: BLE001  a paid task outlives any mistake of ours
             _log.exception("generation %s: left open after an unexpected error", run.id)
             error = messages.unexpected()
@@ -116,6 +115,7 @@ class RunStarter:
                 await asyncio.to_thread(self._ledger.update, run.id, error=error, **_undone(run))
         finally:
             self._runs.remove(run)
+            connection.turns.recheck()
 
 
 def _undone(run: Run) -> dict[str, Any]:

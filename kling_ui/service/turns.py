@@ -65,9 +65,13 @@ class Turns:
         finally:
             del self._waiting[run.id]
 
+    def recheck(self) -> None:
+        """Have the ledger asked whether a place is free."""
+        self._changed.set()
+
     def note(self, status: Status) -> None:
         """Note that a generation has come to a status: a place may be free."""
-        self._changed.set()
+        self.recheck()
         if status is Status.SAVING or status.is_final:
             # One place, one try; what was submitted alone goes before what is of a set.
             line = sorted(self._in_line.values(), key=lambda run: run.snapshot.set_id is not None)

@@ -86,7 +86,8 @@ class Generation:
     owner has deleted it; what it cost still counts. `set_id` names the set it was submitted with
     and `set_position` its place in there. `confirmed_at` is when a person last wanted it sent,
     None where one has to be asked, and `usd_confirmed` the most it may cost by that, None: no
-    bound. `admitted_at` is when one that waits in a set was given its turn.
+    bound. `admitted_at` is when one that waits in a set was given its turn. `chain` holds the ids
+    of the generations that it continues, the first one first.
     """
 
     id: str
@@ -118,6 +119,7 @@ class Generation:
     confirmed_at: str | None = None
     usd_confirmed: float | None = None
     admitted_at: str | None = None
+    chain: tuple[str, ...] = ()
 
     @property
     def prompt(self) -> str:

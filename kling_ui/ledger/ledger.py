@@ -40,6 +40,9 @@ from kling_ui.ledger.schema import GENERATIONS, INPUTS, SETS
 
 _IS_KEPT = GENERATIONS.c.deleted_at.is_(None)
 
+LONGEST_CHAIN = 50
+"""Of a generation that continues others: how many of those before it are kept in its row."""
+
 
 class Ledger:
     """The table of generations behind a database URL. Calls block; use them from threads.
@@ -317,6 +320,23 @@ class Ledger:
         query = sa.select(INPUTS.c.reference).where(INPUTS.c.owner == owner)
         with self._transaction() as connection:
             return set(connection.execute(query).scalars())
+
+    def note_frame(self, owner: str, reference: str, *, of: str) -> None:
+        """Note that an owner's input is a picture of the video of generation `of`."""
+        mine = (INPUTS.c.owner == owner) & (INPUTS.c.reference == reference)
+        with self._my_turn(), self._transaction() as connection:
+            connection.execute(sa.update(INPUTS).where(mine).values(frame_of=of))
+
+    def chain_to(self, owner: str, reference: str) -> tuple[str, ...]:
+        """Return the ids of what a generation continues that begins with an owner's input.
+
+        The first one first; none where the input is no picture of a video.
+        """
+        mine = (INPUTS.c.owner == owner) & (INPUTS.c.reference == reference)
+        with self._transaction() as connection:
+            source = connection.execute(sa.select(INPUTS.c.frame_of).where(mine)).scalar()
+        before = self.get(source) if source else None
+        return (*before.chain, before.id)[-LONGEST_CHAIN:] if before else ()
 
     def payloads_with_inputs(self) -> list[dict[str, Any]]:
         """Return every payload that refers to an input."""

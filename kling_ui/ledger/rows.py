@@ -27,6 +27,8 @@ def generation_of(row: RowMapping) -> Generation | None:
     del values["search_text"]
     for name in ("credits_used", "usd_spent", "usd_confirmed", "seconds", "width", "height"):
         values[name] = values[name] if isinstance(values[name], int | float) else None
+    chain = values["chain"] if isinstance(values["chain"], list) else []
+    values["chain"] = tuple(each for each in chain if isinstance(each, str))
     values["payload"] = values["payload"] if isinstance(values["payload"], dict) else {}
     for name in ("is_put_away", "is_repeatable", "is_starred"):
         values[name] = bool(values[name])

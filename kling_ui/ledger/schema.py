@@ -45,6 +45,7 @@ GENERATIONS = sa.Table(
     sa.Column("confirmed_at", sa.Text),
     sa.Column("usd_confirmed", sa.Float),
     sa.Column("admitted_at", sa.Text),
+    sa.Column("chain", sa.JSON),
     sa.Index("generations_by_owner", "owner", "created_at"),
     sa.Index("generations_by_status", "status"),
     sa.Index("generations_by_change", "owner", "updated_at"),
@@ -66,6 +67,7 @@ INPUTS = sa.Table(
     METADATA,
     sa.Column("owner", sa.Text, primary_key=True),
     sa.Column("reference", sa.Text, primary_key=True),
+    sa.Column("frame_of", sa.String(32)),
 )
 
 _CREATE_VERSION_1 = (
@@ -102,6 +104,8 @@ _ADD_VERSION_3 = (
     "ALTER TABLE generations ADD COLUMN confirmed_at TEXT",
     "ALTER TABLE generations ADD COLUMN usd_confirmed FLOAT",
     "ALTER TABLE generations ADD COLUMN admitted_at TEXT",
+    "ALTER TABLE generations ADD COLUMN chain JSON",
+    "ALTER TABLE inputs ADD COLUMN frame_of VARCHAR(32)",
     "UPDATE generations SET confirmed_at = created_at",
     "CREATE INDEX generations_by_set ON generations (set_id, set_position)",
     """CREATE TABLE sets (

@@ -487,9 +487,24 @@ class Service:
             **more,
         )
 
+    async def note_frame(self, reference: str, *, of: str, owner: str | None) -> None:
+        """Note that an owner's input is a picture of the video of generation `of`."""
+        await asyncio.to_thread(self._ledger.note_frame, owner or NOBODY, reference, of=of)
+
+    async def chain_to(self, request: catalog.Request, owner: str | None) -> tuple[str, ...]:
+        """Return the ids of the generations that a request continues, the first one first."""
+        start = request.payload.get("image_url")
+        if not catalog.is_reference(start):
+            return ()
+        try:
+            return await asyncio.to_thread(self._ledger.chain_to, owner or NOBODY, start)
+        except LedgerError:
+            return ()  # told when the row can't be written
+
     async def _admit(self, request: catalog.Request, owner: str) -> Generation:
         connection = self.connections.current  # one for all that follows, if it changes meanwhile
-        generation = self._new(request, owner, connection)
+        chain = await self.chain_to(request, owner)
+        generation = self._new(request, owner, connection, chain=chain)
 
         def insert() -> None:
             self._ledger.insert(generation)

@@ -7,6 +7,7 @@ scripts in `assets` tick the clock, copy and ask, by the `data-` attributes.
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
+from urllib.parse import quote
 
 from kling_ui.service import VIDEO, Generation, Status, telling_name
 from kling_ui.ui import formatting
@@ -217,12 +218,30 @@ def _resume_label(generation: Generation) -> str:
 
 def _recipe(generation: Generation) -> str:
     parts = (
+        _chain(generation),
         _prompt(generation.prompt),
         _chips(generation),
         _inputs(generation),
         _shots(recipe.shots(generation)),
     )
     return f'<div class="k-recipe">{"".join(parts)}</div>'
+
+
+def _chain(generation: Generation) -> str:
+    """Return the parts before this one, each to be opened, where it continues another."""
+    if not generation.chain:
+        return ""
+    parts = "".join(
+        f'<li><a href="?v={quote(each)}&amp;edit" data-open="{escape(each, quote=True)}">'
+        f"{_part(number)}</a></li>"
+        for number, each in enumerate(generation.chain, start=1)
+    )
+    here = f'<li aria-current="true">{_part(len(generation.chain) + 1)}</li>'
+    return f'<ol class="k-chain" aria-label="Continues">{parts}{here}</ol>'
+
+
+def _part(number: int) -> str:
+    return f"Part {number}" if number == 1 else str(number)
 
 
 def _shots(shots: list[recipe.Shot]) -> str:

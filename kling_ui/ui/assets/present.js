@@ -108,6 +108,7 @@
     if (!id || id === known) return;
     const isFirst = known === '';
     known = id;
+    wake(); /* from now on there is something to press */
     const now = here();
     if (now.id === id && !new URL(location.href).searchParams.has('generation')) {
       hasEntry = false;

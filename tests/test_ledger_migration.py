@@ -49,7 +49,7 @@ INSERT = """INSERT INTO generations VALUES
 (:id, :task_id, :model, :payload, :owner, :origin, :status, :created_at, :updated_at,
  :finished_at, :video, :credits_used, :usd_spent, :error)"""
 COLUMNS = ["sent_at", "route", "key_hash", "is_put_away"]
-NEW_IN_3 = ["set_id", "set_position", "confirmed_at", "usd_confirmed", "admitted_at"]
+NEW_IN_3 = ["set_id", "set_position", "confirmed_at", "usd_confirmed", "admitted_at", "chain"]
 
 
 def written_by_version_1(path, *rows):
@@ -221,8 +221,9 @@ def test_what_was_confirmed_before_counts_from_its_click(path, open_ledger, vers
     WRITERS[version](path, {"status": "submitting", "error": error("rate_limit")})
     [row] = open_ledger().newest("local", limit=9)
     assert (row.confirmed_at, row.prompt) == (row.created_at, PROMPT)
-    others = [name for name in NEW_IN_3 if name != "confirmed_at"]
+    others = [name for name in NEW_IN_3 if name not in {"confirmed_at", "chain"}]
     assert [getattr(row, name) for name in others] == [None] * 4
+    assert row.chain == ()
 
 
 def test_a_migration_that_is_broken_off_is_done_whole_the_next_time(path, open_ledger, monkeypatch):

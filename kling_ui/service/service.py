@@ -494,7 +494,7 @@ class Service:
     async def chain_to(self, request: catalog.Request, owner: str | None) -> tuple[str, ...]:
         """Return the ids of the generations that a request continues, the first one first."""
         start = request.payload.get("image_url")
-        if not catalog.is_reference(start):
+        if not isinstance(start, str) or not catalog.is_reference(start):
             return ()
         try:
             return await asyncio.to_thread(self._ledger.chain_to, owner or NOBODY, start)

@@ -40,7 +40,7 @@ class Form:
                 setattr(component, name, value)
         self.task, self.model, self.inputs = layout.task, layout.model, layout.inputs
         self.generate, self.problems = layout.generate, layout.problems
-        self.memory = layout.memory
+        self.memory, self.notice = layout.memory, layout.notice
         self.recalled = layout.outputs()
         self._wire()
 

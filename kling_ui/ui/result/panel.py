@@ -240,6 +240,12 @@ def _chain(generation: Generation) -> str:
     return f'<ol class="k-chain" aria-label="Continues">{parts}{here}</ol>'
 
 
+def continuing(generation: Generation) -> str:
+    """Return the line above the form that says which chain the next video goes on with."""
+    parts = " ▸ ".join(_part(number) for number in range(1, len(generation.chain) + 2))
+    return f"<p>{parts} ▸ <b>new</b></p>"
+
+
 def _part(number: int) -> str:
     return f"Part {number}" if number == 1 else str(number)
 

@@ -21,6 +21,7 @@ from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.fields import QUIET, not_paintable
 from kling_ui.ui.create.upload_files import as_uploads
 from kling_ui.ui.ledger_errors import report_ledger_errors
+from kling_ui.ui.result import panel
 from kling_ui.ui.result.stage import Painted, Stage
 from kling_ui.ui.submissions import Submissions
 from kling_ui.ui.visit import Visit
@@ -66,7 +67,9 @@ class RepeatEvents:
             return self._form.recall({})
         is_owned = self._service.owns(generation, visit.owner)
         if event.act == "continue" and is_owned:
-            return await self._fill(await self._continued(generation, event, visit), visit)
+            payload = await self._continued(generation, event, visit)
+            said = {self._form.notice: gr.update(value=panel.continuing(generation))}
+            return {**await self._fill(payload, visit), **(said if payload else {})}
         exported = await self._exported(generation, is_owned=is_owned)
         return await self._fill(exported.payload, visit, missing=exported.missing)
 

@@ -45,7 +45,13 @@ LIST_TYPE = "internal/video-generations/submit"
 ADDRESS = "https://pictures.example.com/album/beach.jpg"
 
 
-pytestmark = pytest.mark.usefixtures("films")
+ADDRESS_SHAPES = (
+    *("video.url", "video", "video[]", "video[].url", "videos", "videos[]", "videos[].url"),
+    *("videos.url", "video_url", "videoUrl", "url", "content.url", "output", "output[]"),
+    *("output.url", "output[].url", "assets[]", "assets[].url", "data.url", "data.video.url"),
+    *("data.video_url", "data.output[]"),
+)
+"""Where the address of a finished video has been seen."""
 
 
 @pytest.fixture
@@ -155,8 +161,7 @@ def test_a_fresh_generation_is_queued(tmp_path):
     ("now", "phase"), [(100, "queued"), (101.4, "queued"), (101.6, "generating"), (110, "due")]
 )
 def test_a_task_goes_through_its_phases_by_the_clock(now, phase):
-    task = new_task(BODY, seconds=10, created=100, id="1", key_hash="")
-    assert task.phase(now) == phase
+    assert new_task(BODY, seconds=10, credits_=0, now=100).phase(now) == phase
 
 
 def test_an_id_holds_a_colon_and_slashes_on_one_route_and_is_short_on_the_other(api):
@@ -281,8 +286,7 @@ def test_a_prompt_with_refuse_is_refused(sim, api):
 
 
 def test_a_prompt_with_slow_takes_five_times_as_long():
-    body = {**BODY, "prompt": "[slow]"}
-    task = new_task(body, seconds=2, created=100, id="1", key_hash="")
+    task = new_task({**BODY, "prompt": "[slow]"}, seconds=2, credits_=0, now=100)
     assert [task.phase(now) for now in (101, 109, 110)] == ["queued", "generating", "due"]
 
 
@@ -512,18 +516,36 @@ def test_sound_a_better_mode_and_another_provider_cost_more(model, less, more):
     assert low < high
 
 
-def test_a_model_goes_by_its_alias_as_well(api):
-    values = {"image_url": ADDRESS, "video_url": "https://videos.example.com/dance.mp4"}
-    assert listed(api)[MOTION]["aliases"] == [MOTION_PRO]
-    assert api.post(UNIVERSAL, json={"model": MOTION_PRO, **values}).status_code == 201
-    assert rows(api)[0]["model"] == MOTION_PRO
-
-
-def test_no_model_is_going(sim):
-    with client(sim, "") as api:
+def test_a_withdrawn_model_is_neither_listed_nor_taken_and_names_its_successor(tmp_path):
+    row = {"id": MODEL, "status": "withdrawn", "replaced_by": V3}
+    with (
+        Simulator(folder=tmp_path, unlisted={MODEL}, deprecations=[row]) as sim,
+        client(sim) as api,
+    ):
+        assert set(listed(api)) == set(MODELS) - {MODEL}
+        answer = api.post(KLING, json=BODY)
+        assert_problem(answer, 404, f"Model {MODEL} not found; use {V3} instead")
         told = api.get("/v1/models/deprecations")
     assert told.headers["cache-control"] == "max-age=300"
-    assert told.json()["data"] == []
+    assert told.json()["data"] == [{**row, "aliases": [], "shutdown_at": None, "reason": None}]
+    assert sim.accepted == 0
+
+
+def test_a_model_can_go_by_its_alias_alone(tmp_path):
+    values = {"image_url": ADDRESS, "video_url": "https://videos.example.com/dance.mp4"}
+    with Simulator(folder=tmp_path, seconds=SECONDS, unlisted={MOTION}) as sim, client(sim) as api:
+        assert MOTION not in listed(api)
+        assert MOTION_PRO in listed(api)
+        assert api.post(UNIVERSAL, json={"model": MOTION, **values}).status_code == 404
+        assert api.post(UNIVERSAL, json={"model": MOTION_PRO, **values}).status_code == 201
+        assert [row["model"] for row in rows(api)] == [MOTION_PRO, MOTION]
+
+
+def test_aliases_can_be_set(tmp_path):
+    names = {"unlisted": {MOTION}, "aliases": {MODEL: ["new"]}}
+    with Simulator(folder=tmp_path, **names) as sim, client(sim, "") as api:
+        assert MOTION_PRO not in listed(api)
+        assert listed(api)[MODEL]["aliases"] == ["new"]
 
 
 # The log
@@ -565,7 +587,7 @@ def test_the_log_goes_back_92_days(tmp_path, days, is_listed):
         start(api)
         file = tmp_path / "requests.jsonl"
         change = json.loads(file.read_text())
-        change["created"] -= days * 86400
+        change["request"]["created"] -= days * 86400
         file.write_text(json.dumps(change))
     with Simulator(folder=tmp_path, seconds=SECONDS) as sim, client(sim) as api:
         assert len(rows(api, period="365d")) == is_listed
@@ -649,7 +671,20 @@ def test_a_hanging_post_does_not_answer(sim, api):
         ({"kind": "status", "status": 524}, 524, "Error"),
         ({"kind": "status", "status": 400, "message": ["a", "b"]}, 400, ["a", "b"]),
         ({"kind": "status", "status": 504, "after": True}, 504, "Gateway Timeout"),
+        ({"kind": "no_route"}, 404, f"Cannot POST {KLING}"),
         ({"kind": "wrong_key"}, 401, "Incorrect API key provided"),
+        ({"kind": "no_access"}, 403, "This API key has no access to this model"),
+        (
+            {"kind": "no_credits"},
+            403,
+            "You've run out of credits. Please top up your balance to continue",
+        ),
+        ({"kind": "parallel_limit"}, 429, "parallel task over resource pack limit (1303)"),
+        (
+            {"kind": "parallel_limit", "status": 400, "message": "too many tasks"},
+            400,
+            "too many tasks",
+        ),
     ],
     ids=lambda value: value["kind"] if isinstance(value, dict) else "",
 )
@@ -658,8 +693,31 @@ def test_a_post_can_be_refused_in_the_providers_words(sim, api, fault, status, m
     assert_problem(api.post(KLING, json=BODY), status, message)
     is_accepted = fault.get("after", False)
     assert sim.accepted == is_accepted
-    expected = [] if status == 401 else ["succeeded" if is_accepted else "failed"]
+    kept_out = fault["kind"] in {"no_route", "wrong_key"}
+    expected = [] if kept_out else ["succeeded" if is_accepted else "failed"]
     assert [row["status"] for row in rows(api, period="1h", model=MODEL)] == expected
+
+
+@pytest.mark.parametrize(
+    ("fault", "data"),
+    [
+        (Fault(on="create", kind="no_credits"), {"kind": "err_insufficent_credits"}),
+        (
+            Fault(
+                on="create",
+                kind="status",
+                status=422,
+                data={"detail": [{"loc": ["body", "prompt"], "msg": "too long"}]},
+            ),
+            {"detail": [{"loc": ["body", "prompt"], "msg": "too long"}]},
+        ),
+        (Fault(on="create", kind="status"), {}),
+    ],
+    ids=["credits", "detail", "nothing"],
+)
+def test_a_refusal_carries_its_data(sim, api, fault, data):
+    sim.plan(fault)
+    assert api.post(KLING, json=BODY).json()["error"]["data"] == data
 
 
 def test_a_planned_refusal_of_a_request_without_a_key_is_a_refusal(sim, api):
@@ -672,6 +730,43 @@ def test_a_planned_refusal_of_a_request_without_a_key_is_a_refusal(sim, api):
 def test_a_retry_after_is_sent_only_where_it_is_planned(sim, api):
     sim.plan(Fault(on="create", kind="status", status=429, retry_after="2"))
     assert api.post(KLING, json=BODY).headers["retry-after"] == "2"
+
+
+@pytest.mark.parametrize("is_carried_out", [False, True])
+def test_a_200_can_hold_an_error(sim, api, is_carried_out):
+    sim.plan(Fault(on="create", kind="envelope", status=504, after=is_carried_out))
+    answer = api.post(KLING, json=BODY)
+    assert (answer.status_code, answer.json()["status"]) == (200, 504)
+    assert sim.accepted == is_carried_out
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("status", {"status": 504, "after": True}),
+        ("html", {"status": 502, "after": True}),
+        ("envelope", {"after": True}),
+        ("garbage", {}),
+        ("no_id", {}),
+    ],
+)
+@pytest.mark.parametrize("keeps", [False, True])
+def test_an_answer_without_an_id_can_keep_it_in_its_headers(sim, api, kind, more, keeps):
+    sim.plan(Fault(on="create", kind=kind, keeps_inference_id=keeps, **more))
+    answer = api.post(KLING, json=BODY)
+    (row,) = rows(api)
+    assert row["inference_id"] not in answer.text
+    assert answer.headers.get("x-inference-id") == (row["inference_id"] if keeps else None)
+
+
+@pytest.mark.parametrize(("broken", "whole"), [(KLING, UNIVERSAL), (UNIVERSAL, KLING)])
+def test_one_of_the_routes_can_fail_alone(sim, api, broken, whole):
+    sim.plan(Fault(on="create", kind="no_route", path=broken, times=None))
+    assert [api.post(path, json=BODY).status_code for path in (whole, broken, whole)] == [
+        201,
+        404,
+        201,
+    ]
 
 
 @pytest.mark.parametrize(("status", "after"), [(None, False), (502, True), (504, True)])
@@ -711,13 +806,11 @@ def test_the_id_can_come_under_its_other_name(sim, api):
 # Faults on get
 
 
-@pytest.mark.parametrize("note", [{}, {"error": {"message": "kling is busy, trying fal"}}])
-def test_a_state_can_be_told_in_another_word_with_a_note_beside_it(sim, api, note):
+@pytest.mark.parametrize("word", ["waiting", "active", "polishing"])
+def test_a_state_can_be_told_in_another_word(sim, api, word):
     task_id = start(api)
-    sim.plan(Fault(on="get", kind="word", word="polishing", **note))
-    answer = state(api, task_id).json()
-    assert {"status": "polishing", **note}.items() <= answer.items()
-    assert ("error" in answer) == bool(note)
+    sim.plan(Fault(on="get", kind="word", word=word))
+    assert state(api, task_id).json()["status"] == word
     assert finished(api, task_id)["status"] == "completed"
 
 
@@ -741,6 +834,54 @@ def test_a_task_can_end_in_any_word_and_form_and_is_not_charged(sim, api, word, 
         assert answer["meta"]["usage"] == {"credits_used": 0, "usd_spent": 0}
     assert (sim.accepted, sim.charges) == (1, 0)
     assert api.get("/v2/billing").json()["current_balance"] == 100
+
+
+@pytest.mark.parametrize("word", ["queued", "generating", "dreaming"])
+def test_a_note_can_stand_beside_a_going_word(sim, api, word):
+    task_id = start(api)
+    note = {"name": "fallback", "message": "kling is busy, trying fal"}
+    sim.plan(Fault(on="get", kind="note", word=word, error=note))
+    answer = state(api, task_id).json()
+    assert (answer["status"], answer["error"]) == (word, note)
+    assert finished(api, task_id)["status"] == "completed"
+    assert sim.charges == 1
+
+
+def addresses(value):
+    """Return every address in an answer."""
+    if isinstance(value, dict | list):
+        parts = value.values() if isinstance(value, dict) else value
+        return [found for part in parts for found in addresses(part)]
+    return [value] if str(value).startswith("http") else []
+
+
+def test_the_address_of_a_finished_video_can_stand_anywhere(sim, api):
+    task_id = start(api)
+    for shape in ADDRESS_SHAPES:
+        sim.plan(Fault(on="get", kind="completed", shape=shape))
+        answer = state(api, task_id).json()
+        (url,) = addresses(answer)
+        assert answer["status"] == "completed"
+        assert shape.partition(".")[0].removesuffix("[]") in answer
+        assert fetch(url).content[4:8] == b"ftyp"
+
+
+def test_a_shape_says_where_the_address_stands_and_what_stands_beside_it(sim, api):
+    task_id = start(api)
+    told = {"shape": "data.videos[].url", "word": "SUCCESS", "error": "a note"}
+    sim.plan(Fault(on="get", kind="completed", **told))
+    answer = state(api, task_id).json()
+    (url,) = addresses(answer)
+    assert answer["data"] == {"videos": [{"url": url}]}
+    assert (answer["status"], answer["error"]) == ("SUCCESS", "a note")
+
+
+def test_a_task_can_be_unknown_for_good(sim, api):
+    task_id = start(api)
+    sim.plan(Fault(on="get", kind="unknown_task", times=None))
+    for path in (KLING, UNIVERSAL) * 2:
+        assert_problem(state(api, task_id, path), 404, "Inference not found")
+    assert sim.charges == 1
 
 
 def test_a_task_can_be_completed_without_a_url(sim, api):
@@ -769,15 +910,18 @@ def test_a_look_can_go_wrong_in_every_common_way_and_changes_nothing(sim, api, s
     sim.plan(
         Fault(on=stage, kind="status", status=404),
         Fault(on=stage, kind="wrong_key"),
+        Fault(on=stage, kind="no_access"),
+        Fault(on=stage, kind="no_route"),
         Fault(on=stage, kind="html", status=403),
         Fault(on=stage, kind="html", status=524),
+        Fault(on=stage, kind="envelope", status=500),
         Fault(on=stage, kind="garbage"),
     )
-    answers = [api.get(LOOKS[stage], params=params) for _ in range(5)]
+    answers = [api.get(LOOKS[stage], params=params) for _ in range(8)]
     codes = [answer.status_code for answer in answers]
-    assert codes == [404, 401, 403, 524, 200]
-    assert "<html>" in answers[2].text
-    assert answers[4].content == Fault(on=stage, kind="garbage").body
+    assert codes == [404, 401, 403, 404, 403, 524, 200, 200]
+    assert "<html>" in answers[4].text
+    assert answers[7].content == Fault(on=stage, kind="garbage").body
     assert finished(api, task_id)["status"] == "completed"
 
 
@@ -882,8 +1026,8 @@ def test_faults_come_in_order_and_as_often_as_planned(sim, api):
         (
             {"on": "logs", "kind": "expired"},
             (
-                "kind='expired' does not exist on logs; there are cut, garbage, hang, "
-                "html, late, reset_after, reset_before, status, wrong_key."
+                "kind='expired' does not exist on logs; there are cut, envelope, garbage, hang, "
+                "html, late, no_access, no_route, reset_after, reset_before, status, wrong_key."
             ),
         ),
         (
@@ -1020,15 +1164,15 @@ def test_what_was_recorded_keeps_within_its_bound_whatever_comes():
         method, query_params, headers = "POST", {}, {}
         url = httpx.URL("http://host/path")
 
-    injector = FaultInjector()
+    seen = []
+    injector = FaultInjector(server="api", plan=None, seen=seen)
     for size in (*[10] * 50, 90_000_000, 80_000_000, 10):
-        injector.record(Request, bytes(size), "api")
-    seen = injector.seen
+        injector.record(Request, bytes(size))
     assert sum(len(each.body) for each in seen) <= 2**27
     assert [len(each.body) for each in seen[-2:]] == [80_000_000, 10]
 
 
-@pytest.mark.parametrize("line", ["{", '{"id": "1", "x": 1}', "[]", "\x00"])
+@pytest.mark.parametrize("line", ["{", '{"request": {"task": {"id": 1}}}', "[]", "\x00"])
 def test_what_can_not_be_read_in_its_folder_is_skipped(tmp_path, line):
     with Simulator(folder=tmp_path, seconds=SECONDS) as sim, client(sim) as api:
         task_id = start(api)

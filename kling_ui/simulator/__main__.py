@@ -1,6 +1,7 @@
 """`python -m kling_ui.simulator`: the provider on loopback, until Ctrl-C."""
 
 import argparse
+import json
 import signal
 import sys
 import tempfile
@@ -8,6 +9,7 @@ import threading
 from pathlib import Path
 
 from kling_ui import simulator
+from kling_ui.catalog import MODELS
 from kling_ui.simulator.endpoints import UNIVERSAL_PATH
 
 _GREETING = """\
@@ -20,7 +22,6 @@ Then ask for it, with the id of that answer, until its status is neither queued 
 curl -sG {url} -H 'Authorization: Bearer any' --data-urlencode 'generation_id=ID'
 
 Ctrl-C ends it."""
-_BODY = '{"model": "kling-video/v1.6/standard/text-to-video", "prompt": "A lighthouse at dusk"}'
 
 
 def main() -> int:
@@ -46,8 +47,10 @@ def main() -> int:
         except OSError as exc:
             print(f"The simulator can't listen there: {exc}", file=sys.stderr)  # noqa: T201  a command
             return 1
-        told = {"base_url": provider.base_url, "url": provider.base_url + UNIVERSAL_PATH}
-        print(_GREETING.format(**told, body=_BODY), flush=True)  # noqa: T201  a command
+        body = json.dumps({"model": next(iter(MODELS)), "prompt": "A lighthouse at dusk"})
+        base_url = provider.base_url
+        url = base_url + UNIVERSAL_PATH
+        print(_GREETING.format(base_url=base_url, url=url, body=body), flush=True)  # noqa: T201  a command
         # A wait without an end would keep Ctrl-C waiting on Windows.
         while not done.wait(0.5):
             pass

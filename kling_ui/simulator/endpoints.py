@@ -1,32 +1,31 @@
-"""What the provider answers: its API's calls and their checks, and the host of the files."""
+"""The provider's API: the calls, their checks and their answers."""
 
 import asyncio
 import hashlib
 import json
 import re
-import secrets
 import time
-import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from kling_ui.catalog import Choice, InvalidValuesError, Model, Problem
-from kling_ui.simulator import model_list
+from kling_ui.simulator.cdn import rendered, signed_path
 from kling_ui.simulator.faults import Fault, FaultInjector, RefusedError, utc_time
 from kling_ui.simulator.input_reader import InputReader
+from kling_ui.simulator.model_list import TYPE, ModelList, credits_for, weak_etag
 from kling_ui.simulator.scene import seconds_of
 from kling_ui.simulator.studio import Studio
-from kling_ui.simulator.tasks import Store, Task, new_task
+from kling_ui.simulator.tasks import LoggedRequest, Store, Task, new_task
 
 UNIVERSAL_PATH = "/v2/video/generations"
 KLING_PATH = "/v2/generate/video/kling/generation"
-_GENERATION_PATHS = (KLING_PATH, UNIVERSAL_PATH)
+GENERATION_PATHS = (KLING_PATH, UNIVERSAL_PATH)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _PERIOD = re.compile(r"(\d{1,4})([mhd])")
@@ -34,48 +33,34 @@ _UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86400}
 _LOG_SECONDS = 92 * 86400
 _MAX_LOG_ROWS = 100
 _UNAUTHORIZED = 401
-_DENIED = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code></Error>'
 
 
 @dataclass(kw_only=True)
 class Endpoints:
-    """Answers what the AI/ML API and its file host answer.
-
-    `seconds` is how long a generation takes. A link to a file holds until a fault lets it expire.
-    """
+    """Answers what the AI/ML API answers. `seconds` is how long a generation takes."""
 
     injector: FaultInjector
     store: Store
     studio: Studio
     reader: InputReader
+    models: ModelList
     seconds: float
     key: str | None = field(repr=False)
-    cdn_url: str
-    expired: set[str] = field(default_factory=set)
+    cdn_url: Callable[[], str]
 
-    def api(self) -> Starlette:
-        """Make the ASGI app of the API."""
+    def app(self) -> Starlette:
+        """Make the ASGI app."""
         self.injector.on_refused = self._log_refused
         route = self.injector.route
         return Starlette(
             routes=[
-                *(route("POST", path, self.create, "create") for path in _GENERATION_PATHS),
-                *(route("GET", path, self.state, "get") for path in _GENERATION_PATHS),
-                route("GET", "/v1/models", self.list_models, "models"),
-                route("GET", "/v1/models/deprecations", self.deprecations, "models"),
-                route("GET", "/v2/billing", self.billing, "billing"),
-                route("GET", "/v2/logs", self.logs, "logs"),
+                *(route("POST", path, self.create, stage="create") for path in GENERATION_PATHS),
+                *(route("GET", path, self.state, stage="get") for path in GENERATION_PATHS),
+                route("GET", "/v1/models", self.list_models, stage="models"),
+                route("GET", "/v1/models/deprecations", self.deprecations, stage="models"),
+                route("GET", "/v2/billing", self.billing, stage="billing"),
+                route("GET", "/v2/logs", self.logs, stage="logs"),
                 route(None, "/{path:path}", self.nothing),
-            ]
-        )
-
-    def cdn(self) -> Starlette:
-        """Make the ASGI app of the file host, which asks for no keys."""
-        route = self.injector.route
-        return Starlette(
-            routes=[
-                route("GET", "/files/{name}", self.download, "download", server="cdn"),
-                route(None, "/{path:path}", self.no_file, server="cdn"),
             ]
         )
 
@@ -86,63 +71,81 @@ class Endpoints:
         body, content_type = await request.body(), request.headers.get("content-type", "")
         name, payload = await asyncio.to_thread(self._checked, content_type, body)
         length = await asyncio.to_thread(seconds_of, payload, self.reader)
-        facts = _facts(request, key_hash, name)
-        if request.url.path == KLING_PATH:
+        task = new_task(
+            payload,
+            seconds=self.seconds,
+            credits_=credits_for(payload, length),
+            now=time.time(),
+            key_hash=key_hash,
+            video_seconds=length,
             # Ids of both forms are about; each route makes its own.
-            facts["id"] += f":{payload['model']}"
-        cost = model_list.credits_for(payload, length)
-        facts |= {"video_seconds": length, "credits": cost}
-        task = new_task(payload, seconds=self.seconds, **facts)
-        self.store.add(task)
+            has_short_id=request.url.path == UNIVERSAL_PATH,
+        )
+        self.store.add(_log_entry(request, name, key_hash, task))
         if task.failure is None:
             self.studio.order(task)
         return _state_answer(task, {"status": "queued"}, http_status=201)
 
     async def state(self, request: Request) -> Response:
-        """Tell where a generation stands, or what a fault says about it."""
+        """Tell where a generation stands."""
         task = self._task(request)
         fault: Fault | None = request.state.fault
-        if fault and fault.kind == "word":
-            note = {} if fault.error is None else {"error": fault.error}
-            return _state_answer(task, {"status": fault.word or "waiting", **note})
-        if fault and fault.kind == "missing_url":
-            return _state_answer(task, {"status": fault.word or "completed", "video": {}})
         if fault and fault.kind == "error":
             self.store.fail(task, fault.error, now=time.time(), word=fault.word or "error")
             task = self._task(request)
-        return self._standing(task)
+        misreported = await self._misreported(task, fault) if fault else None
+        return _state_answer(task, misreported) if misreported else self._standing(task)
+
+    async def _misreported(self, task: Task, fault: Fault) -> dict[str, Any] | None:
+        match fault.kind:
+            case "word":
+                return {"status": fault.word or "waiting"}
+            case "note":
+                return {"status": fault.word or "generating", "error": fault.error}
+            case "missing_url":
+                return {"status": fault.word or "completed", "video": {}}
+            case "completed":
+                await rendered(self.studio, task)
+                address = _placed(fault.shape, self._video_url(task))
+                note = {} if fault.error is None else {"error": fault.error}
+                return {"status": fault.word or "completed", **address, **note}
+        return None
 
     async def list_models(self, request: Request) -> Response:
         """List the models, with prices where asked for; needs no key."""
         query = request.query_params
-        data = model_list.items(has_pricing="pricing" in query.get("include", "").split(","))
-        if query.get("type", model_list.TYPE) != model_list.TYPE:
-            data = []
-        digest = hashlib.sha256(json.dumps(data).encode()).hexdigest()
-        headers = {"etag": f'W/"{digest[:32]}"', "cache-control": "max-age=60"}
+        items = self.models.items(has_pricing="pricing" in query.get("include", "").split(","))
+        if query.get("type", TYPE) != TYPE:
+            items = []
+        headers = {"etag": weak_etag(items), "cache-control": "max-age=60"}
         if headers["etag"] in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
-        return JSONResponse({"object": "list", "data": data}, headers=headers)
+        return JSONResponse({"object": "list", "data": items}, headers=headers)
 
     async def deprecations(self, _: Request) -> Response:
-        """List the models that are going: none; needs no key."""
-        headers = {"cache-control": "max-age=300"}
-        return JSONResponse({"object": "list", "data": []}, headers=headers)
+        """List the models that are going or gone; needs no key."""
+        content = {"object": "list", "data": self.models.deprecation_rows()}
+        return JSONResponse(content, headers={"cache-control": "max-age=300"})
 
     async def billing(self, request: Request) -> Response:
         """Tell what is left of the simulated money."""
         self._authorized(request)
-        balance = self.store.balance(time.time())
+        balance = self.store.balance(now=time.time())
         return JSONResponse({"current_balance": balance, "currency": "USD"})
 
     async def logs(self, request: Request) -> Response:
         """List the asking key's create requests, newest first."""
-        key_hash, now = self._authorized(request), time.time()
+        key_hash = self._authorized(request)
         limit = _count(request, "limit", 50, at_least=1, at_most=_MAX_LOG_ROWS)
         offset = _count(request, "offset", 0, at_least=0, at_most=10**9)
+        now = time.time()
         since, until = _window(request, now)
-        since, model = max(since, now - _LOG_SECONDS), request.query_params.get("model")
-        found = self.store.log(key_hash, since, until, model)
+        found = self.store.log(
+            since=max(since, now - _LOG_SECONDS),
+            until=until,
+            key_hash=key_hash,
+            model=request.query_params.get("model"),
+        )
         if request.state.fault and request.state.fault.kind == "late":
             found = []
         has_more = len(found) > offset + limit
@@ -151,35 +154,8 @@ class Endpoints:
         return JSONResponse({"data": data, "pagination": page})
 
     async def nothing(self, request: Request) -> Response:
-        """Refuse every other path."""
+        """Answer every other path."""
         raise RefusedError(404, f"Cannot {request.method} {request.url.path}")
-
-    async def download(self, request: Request) -> Response:
-        """Serve a file, whole or the range asked for."""
-        fault: Fault | None = request.state.fault
-        kind = fault and fault.kind
-        name, token = request.path_params["name"], request.query_params.get("token", "")
-        if kind == "expired":
-            self.expired.add(token)
-        is_signed = token == _signed(name, token.partition("-")[0])
-        named = (task for task in self.store.tasks() if task.file_name == name)
-        task = next(named, None)
-        if token in self.expired or not is_signed or task is None:
-            return Response(_DENIED, 403, media_type="application/xml")
-        # Cancelling a wrapped future would cancel the studio's own.
-        await asyncio.shield(asyncio.wrap_future(self.studio.order(task)))
-        path = self.studio.path(task)
-        if fault is None:
-            return FileResponse(path, media_type="video/mp4")
-        if kind == "redirect":
-            return RedirectResponse(fault.location or _signed_path(name), 302)
-        whole = path.read_bytes()
-        body = {"short": whole[: len(whole) // 2], "empty": b""}.get(fault.kind, whole)
-        return Response(body, media_type="video/mp4")
-
-    async def no_file(self, _: Request) -> Response:
-        """Answer every other path of the file host."""
-        return Response(_DENIED, 404, media_type="application/xml")
 
     def _authorized(self, request: Request) -> str:
         """Return the hash of the request's key; refuse a wrong one."""
@@ -197,9 +173,11 @@ class Endpoints:
         name = values.pop("model", None)
         if not isinstance(name, str):
             raise _invalid("model", "Expected string")
-        model = model_list.find_model(name)
+        model = self.models.find(name)
         if model is None:
-            raise RefusedError(404, f"Model {name[:200]} not found")
+            successor = self.models.successor(name)
+            hint = f"; use {successor} instead" if successor else ""
+            raise RefusedError(404, f"Model {name[:200]} not found{hint}")
         try:
             given = {key: _number(model, key, values[key]) for key in values}
             payload = model.payload(given, self.reader.take, self.reader.look_at)
@@ -235,7 +213,7 @@ class Endpoints:
             # It failed after `task` was read from the store.
             return self._standing(self.store.find(task.id) or task)
         video = {
-            "url": self.cdn_url + _signed_path(task.file_name),
+            "url": self._video_url(task),
             "content_type": "video/mp4",
             "file_name": task.file_name,
             "file_size": self.studio.path(task).stat().st_size,
@@ -243,24 +221,15 @@ class Endpoints:
         }
         return _state_answer(task, {"status": "completed", "video": video})
 
+    def _video_url(self, task: Task) -> str:
+        return self.cdn_url() + signed_path(task.file_name)
+
     async def _log_refused(self, request: Request, refused: RefusedError) -> None:
-        if refused.status == _UNAUTHORIZED:
-            return  # Without a key there is no account.
-        try:
-            model = json.loads(await request.body())["model"]
-        except (ValueError, TypeError, KeyError, RecursionError):
-            model = None
-        named = model if isinstance(model, str) else None
-        self.store.add(Task(**_facts(request, _key_hash(_bearer_key(request)), named)))
-
-
-def _signed_path(name: str) -> str:
-    """Return a link to the file `name`; every call gives another one."""
-    return f"/files/{name}?token={_signed(name, secrets.token_hex(8))}"
-
-
-def _signed(name: str, nonce: str) -> str:
-    return f"{nonce}-{hashlib.sha256(f'{name} {nonce}'.encode()).hexdigest()[:32]}"
+        fault: Fault | None = request.state.fault
+        if refused.status == _UNAUTHORIZED or (fault and fault.kind == "no_route"):
+            return  # Without a key there is no account, without a route no inference.
+        model = await asyncio.to_thread(_model_named_in, await request.body())
+        self.store.add(_log_entry(request, model, _key_hash(_bearer_key(request))))
 
 
 def _bearer_key(request: Request) -> str:
@@ -284,6 +253,15 @@ def _json_object(content_type: str, body: bytes) -> dict[str, Any]:
     return value
 
 
+def _model_named_in(body: bytes) -> str | None:
+    """Return the model a body asks for, however wrong the rest of it is."""
+    try:
+        model = json.loads(body)["model"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return model if isinstance(model, str) else None
+
+
 def _number(model: Model, name: str, value: Any) -> Any:
     """Take "5" for 5, as the vendor's printed samples send it."""
     param = model.param(name)
@@ -301,31 +279,32 @@ def _invalid_fields(problems: Iterable[Problem]) -> RefusedError:
     return RefusedError(400, message, data={"issues": issues})
 
 
-def _facts(request: Request, key_hash: str, model: str | None) -> dict[str, Any]:
-    """Return what is noted of every creation, also of a refused one."""
+def _log_entry(
+    request: Request, model: str | None, key_hash: str, task: Task | None = None
+) -> LoggedRequest:
     given = request.headers.get("x-client-request-id", "")
-    return {
-        "id": str(uuid.uuid4()),
-        "created": time.time(),
-        "key_hash": key_hash,
-        "model": model,
-        "request_id": request.state.request_id,
-        "client_request_id": given if _REQUEST_ID.fullmatch(given) else None,
-    }
+    return LoggedRequest(
+        created=task.created if task else time.time(),
+        model=model,
+        key_hash=key_hash,
+        request_id=request.state.request_id,
+        client_request_id=given if _REQUEST_ID.fullmatch(given) else None,
+        task=task,
+    )
 
 
-def _log_row(task: Task, now: float) -> dict[str, Any]:
-    is_paid = task.phase(now) != "failed"
+def _log_row(row: LoggedRequest, now: float) -> dict[str, Any]:
+    task = row.task if row.task and row.task.phase(now) != "failed" else None
     return {
-        "created": utc_time(task.created),
-        "status": "succeeded" if is_paid else "failed",
+        "created": utc_time(row.created),
+        "status": "succeeded" if task else "failed",
         "origin": "api",
-        "model": task.model,
-        "cost": {"usd": task.usd * is_paid, "credits": task.credits * is_paid},
+        "model": row.model,
+        "cost": {"usd": task.usd if task else 0, "credits": task.credits if task else 0},
         "tokens": 0,
-        "request_id": task.request_id,
-        "inference_id": task.id if task.payload else None,
-        "client_request_id": task.client_request_id,
+        "request_id": row.request_id,
+        "inference_id": row.task.id if row.task else None,
+        "client_request_id": row.client_request_id,
     }
 
 
@@ -334,13 +313,22 @@ def _state_answer(
 ) -> Response:
     credits_, usd = (0, 0.0) if is_failed else (task.credits, task.usd)
     unit = "tokens_used" if "avatar" in task.payload["model"] else "credits_used"
+    usage = {unit: credits_, "usd_spent": usd}
     headers = {
         "x-inference-id": task.id,
         "x-aimlapi-credits-used": str(credits_),
         "x-aimlapi-usd-spent": f"{usd:g}",
     }
-    usage = {"usage": {unit: credits_, "usd_spent": usd}}
-    return JSONResponse({"id": task.id, **standing, "meta": usage}, http_status, headers)
+    content = {"id": task.id, **standing, "meta": {"usage": usage}}
+    return JSONResponse(content, http_status, headers)
+
+
+def _placed(shape: str, url: str) -> dict[str, Any]:
+    """Return an object in which `url` stands where `shape` says, as in `data.videos[].url`."""
+    placed: Any = url
+    for part in reversed(shape.split(".")):
+        placed = {part.removesuffix("[]"): [placed] if part.endswith("[]") else placed}
+    return dict(placed)
 
 
 def _count(request: Request, name: str, default: int, *, at_least: int, at_most: int) -> int:

@@ -1,20 +1,21 @@
 """What was handed in with a request: stored once, and read again when the video is made.
 
-Public addresses stay what they are and are never fetched: a card stands for them.
+Public addresses stay what they are and are never fetched.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import av
-import numpy as np
-import numpy.typing as npt
+from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.container import InputContainer
 from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace
 from PIL import ExifTags, Image, ImageOps
 
 from kling_ui.catalog import Inputs, PictureLimits, is_reference
@@ -22,22 +23,23 @@ from kling_ui.catalog.media_input import MAX_PIXELS, check_media
 from kling_ui.catalog.media_input.kinds import DAMAGE, uri_bytes
 from kling_ui.catalog.media_input.values import canonical_type
 from kling_ui.media import decoding, open_media
-from kling_ui.simulator.pictures import Size, card, without_band
+from kling_ui.simulator.pictures import card
 
+LONGEST_CLIP_SECONDS = 15.0
+LONGEST_SOUND_SECONDS = 60.0
 SOUND_RATE = 48_000
-LONGEST_CLIP_SECONDS, LONGEST_SOUND_SECONDS = 15.0, 60.0
-_SHORTEST_SECONDS, _UNTOLD_SECONDS = 0.5, 5.0
+MICROSECOND = Fraction(1, 1_000_000)
+"""What the frames of clips count their time in."""
 _CONTAINERS = ("mov", "matroska", "wav", "mp3", "aac")
 _LONGEST_SIDE = 1800
 _MAX_FRAME_PIXELS = str(8192 * 4352)
 _GROUND = (26, 28, 40, 255)
 """Seen where a picture is clear."""
-_LYING = 5
-"""From this EXIF orientation on the width is the height."""
+_LYING = (5, 6, 7, 8)
+"""EXIF orientations whose width is the height."""
+_SHORTEST_SECONDS, _UNTOLD_SECONDS = 0.5, 5.0
 _BROKEN = (*DAMAGE, av.FFmpegError, Image.DecompressionBombError, MemoryError)
 
-Sound = npt.NDArray[Any]
-"""Two rows of samples, SOUND_RATE of them a second, from -1 to 1."""
 T = TypeVar("T")
 
 
@@ -49,16 +51,20 @@ class BrokenInputError(ValueError):
 class Clip:
     """A video file; `poster` is its first frame, upright, in RGB.
 
-    `turns` by 90°, counterclockwise, set its frames upright.
+    Frames are of `size`; `turns` by 90°, counterclockwise, set them upright.
     """
 
     file: Path
     seconds: float
+    size: tuple[int, int]
     turns: int
     poster: Image.Image
 
-    def frames(self) -> Generator[tuple[float, VideoFrame]]:
-        """Decode it over and over, with seconds going on; what is broken further on ends there."""
+    def frames(self) -> Iterator[VideoFrame]:
+        """Decode it over and over, with `time` going on; what is broken further on ends there.
+
+        Size and pixels may change within a file, which filters don't expect: they are made one.
+        """
         offset = 0.0
         while True:
             first = last = None
@@ -69,10 +75,21 @@ class Clip:
                     if time - first > LONGEST_CLIP_SECONDS:
                         break
                     last = offset + time - first
-                    yield last, frame
+                    yield self._uniform(frame, last)
             if last is None:
                 return
             offset = max(offset + self.seconds, last + 1 / 60)
+
+    def _uniform(self, frame: VideoFrame, seconds: float) -> VideoFrame:
+        shown = frame.reformat(
+            *self.size,
+            "yuv420p",
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+            threads=1,
+        )
+        shown.pts, shown.time_base = round(seconds / MICROSECOND), MICROSECOND
+        return shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +114,11 @@ class InputReader:
     def picture(
         self, value: str, field: str, kind: Literal["image", "video"] = "image"
     ) -> Image.Image:
-        """Return a picture in RGB, at most 1800 px wide or high; for an address, a card.
-
-        The caption of another simulated video is cut off.
-        """
+        """Return a picture in RGB, at most 1800 px wide or high; for an address, a card."""
         seen = self.read(value, field, upright)
         if seen is None:
             return card(value, kind)
-        ground = Image.new("RGBA", seen.size, _GROUND)
-        return without_band(Image.alpha_composite(ground, seen).convert("RGB"))
+        return Image.alpha_composite(Image.new("RGBA", seen.size, _GROUND), seen).convert("RGB")
 
     def read(self, value: str | None, field: str, reader: Callable[[Path], T]) -> T | None:
         """Read an input with one of the functions below; None for an address, or for none.
@@ -135,28 +148,29 @@ def clip_of(file: Path) -> Clip:
     return Clip(
         file=file,
         seconds=min(max(seconds, _SHORTEST_SECONDS), LONGEST_CLIP_SECONDS),
+        size=(frame.width, frame.height),
         turns=round(frame.rotation / 90) % 4,
         poster=poster.rotate(frame.rotation, expand=True),
     )
 
 
-def sound_of(file: Path) -> Sound | None:
-    """Return the sound of a media file; None where it has none."""
-    heard: list[Sound] = []
+def sound_of(file: Path) -> list[AudioFrame]:
+    """Return the sound of a media file as planar float, stereo, 48 kHz; [] where it has none."""
+    heard: list[AudioFrame] = []
     with open_media(file, containers=_CONTAINERS) as container:
         if not container.streams.audio:
-            return None
+            return []
         resampler = AudioResampler(format="fltp", layout="stereo", rate=SOUND_RATE)
         # What comes before the damage is heard.
         with suppress(av.FFmpegError):
             for frame in container.decode(audio=0):
-                heard += [each.to_ndarray() for each in resampler.resample(frame)]
+                heard += resampler.resample(frame)
                 if (frame.time or 0) > LONGEST_SOUND_SECONDS:
                     break
-            heard += [each.to_ndarray() for each in resampler.resample(None)]
+            heard += resampler.resample(None)
     if not heard:
         raise BrokenInputError("the sound can't be decoded")
-    return np.concatenate(heard, axis=1)[:, : int(LONGEST_SOUND_SECONDS * SOUND_RATE)]
+    return heard
 
 
 def upright(file: Path) -> Image.Image:
@@ -174,11 +188,12 @@ def upright(file: Path) -> Image.Image:
         return picture.convert("RGBA")
 
 
-def upright_size(file: Path) -> Size:
+def upright_size(file: Path) -> tuple[int, int]:
     """Return width and height of the picture in `file` when it is upright."""
     with Image.open(file) as opened:
-        is_lying = opened.getexif().get(ExifTags.Base.Orientation, 1) >= _LYING
-        return opened.size[::-1] if is_lying else opened.size
+        is_lying = opened.getexif().get(ExifTags.Base.Orientation, 1) in _LYING
+        width, height = opened.size
+    return (height, width) if is_lying else (width, height)
 
 
 def _decoded(container: InputContainer) -> Iterator[VideoFrame]:

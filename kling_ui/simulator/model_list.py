@@ -1,6 +1,9 @@
-"""The models as the provider lists them, with sample prices."""
+"""The models as the provider lists them, with sample prices; what the live list asks differs."""
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import product
 from math import prod
 from typing import Any
@@ -9,7 +12,7 @@ from kling_ui.catalog import MODELS, Model
 from kling_ui.simulator.tasks import CREDITS_PER_USD
 
 TYPE = "internal/video-generations/submit"
-_ALIASES = {
+ALIASES: Mapping[str, Sequence[str]] = {
     "klingai/video-v2-6-motion-control": ["klingai/video-v2-6-pro-motion-control"],
     **{
         f"klingai/video-v3-{tier}-{task}": [f"kling-video/v3/turbo/{path}/{task}"]
@@ -18,11 +21,24 @@ _ALIASES = {
     },
 }
 """Other names under which the vendor's pages print a model."""
+
 _USD = (
-    *(("master", 0.21), ("motion-control", 0.105), ("avatar-pro", 1.15), ("avatar", 0.562)),
-    *(("effects", 0.35), ("omni", 0.105), ("turbo-pro", 0.112), ("turbo", 0.07)),
-    *(("v3-pro", 0.14), ("v3-standard", 0.1), ("o1", 0.112), ("v2.1/pro", 0.0945)),
-    *(("v2.1/standard", 0.056), ("pro", 0.0735), ("standard", 0.042), ("", 0.084)),
+    ("master", 0.21),
+    ("motion-control", 0.105),
+    ("avatar-pro", 1.15),
+    ("avatar", 0.562),
+    ("effects", 0.35),
+    ("omni", 0.105),
+    ("turbo-pro", 0.112),
+    ("turbo", 0.07),
+    ("v3-pro", 0.14),
+    ("v3-standard", 0.1),
+    ("o1", 0.112),
+    ("v2.1/pro", 0.0945),
+    ("v2.1/standard", 0.056),
+    ("pro", 0.0735),
+    ("standard", 0.042),
+    ("", 0.084),
 )
 """The first part of an id that fits decides. Avatars: for ten seconds, effects: for each."""
 _FACTORS: Mapping[str, Mapping[Any, float]] = {
@@ -36,26 +52,49 @@ _VARIABLE = "kling-video/v1.5/standard/image-to-video"
 _UNPRICED = "kling-video/v1.6/standard/multi-image-to-video"
 
 
-def find_model(name: str) -> Model | None:
-    """Return the model that can be asked for as `name`, its id or an alias."""
-    known = (MODELS[key] for key, names in _ALIASES.items() if name in names)
-    return MODELS.get(name) or next(known, None)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelList:
+    """Which models exist under which names. `unlisted` holds ids of the catalog.
+
+    An unlisted model with an alias is listed, and taken, under its first alias only.
+    `deprecations` are rows of `/v1/models/deprecations`; their missing fields are null.
+    """
+
+    unlisted: frozenset[str] = frozenset()
+    aliases: Mapping[str, Sequence[str]] = field(default_factory=lambda: ALIASES)
+    deprecations: Sequence[Mapping[str, Any]] = ()
+
+    def names(self, model: Model) -> list[str]:
+        """Return the names under which `model` is listed, its id first; none if it is gone."""
+        own = [] if model.id in self.unlisted else [model.id]
+        return [*own, *self.aliases.get(model.id, ())]
+
+    def find(self, name: str) -> Model | None:
+        """Return the model that can be asked for as `name`."""
+        return next((model for model in MODELS.values() if name in self.names(model)), None)
+
+    def successor(self, name: str) -> str | None:
+        """Return what replaces the model `name`, where a deprecation tells."""
+        rows = (row for row in self.deprecations if name in (row["id"], *row.get("aliases", ())))
+        return next((row["replaced_by"] for row in rows if row.get("replaced_by")), None)
+
+    def items(self, *, has_pricing: bool) -> list[dict[str, Any]]:
+        """Return every model as an item of `/v1/models`."""
+        return [
+            _item(model, names, has_pricing=has_pricing)
+            for model in MODELS.values()
+            if (names := self.names(model))
+        ]
+
+    def deprecation_rows(self) -> list[dict[str, Any]]:
+        """Return the rows of `/v1/models/deprecations`."""
+        empty = dict.fromkeys(("status", "shutdown_at", "replaced_by", "reason"))
+        return [{"aliases": [], **empty, **row} for row in self.deprecations]
 
 
-def items(*, has_pricing: bool) -> list[dict[str, Any]]:
-    """Return every model as an item of `/v1/models`."""
-    info = {"developer": "Kling AI", "docsJson": {}}
-    info["description"] = "Simulated: sample prices, no video leaves this machine."
-    return [
-        {
-            "id": model.id,
-            "aliases": _ALIASES.get(model.id, []),
-            "type": TYPE,
-            "info": {"name": model.title, **info},
-            **({"pricing": _pricing(model)} if has_pricing and model.id != _UNPRICED else {}),
-        }
-        for model in MODELS.values()
-    ]
+def weak_etag(content: Any) -> str:
+    """Return the ETag of an answer that holds `content`."""
+    return f'W/"{hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]}"'
 
 
 def credits_for(payload: Mapping[str, Any], seconds: float) -> int:
@@ -69,10 +108,31 @@ def credits_for(payload: Mapping[str, Any], seconds: float) -> int:
     if values.get("provider") in {None, "auto"}:
         values["provider"] = "kling"
     values |= {"duration": seconds, "resolution": "720p" if "720p" in model.id else "1080p"}
-    price = next(price for price in _prices(model) if price["when"].items() <= values.items())
+    price = next(
+        price
+        for price in _prices(model)
+        if all(values.get(name) == value for name, value in price["when"].items())
+    )
     units = seconds if price["unit"] == "second" else 1
     usd: float = price["price"] * units / price["per"]
     return round(usd * CREDITS_PER_USD)
+
+
+def _item(model: Model, names: list[str], *, has_pricing: bool) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "id": names[0],
+        "aliases": names[1:],
+        "type": TYPE,
+        "info": {
+            "name": model.title,
+            "developer": "Kling AI",
+            "description": "Simulated: sample prices, no video leaves this machine.",
+            "docsJson": {},
+        },
+    }
+    if has_pricing and model.id != _UNPRICED:
+        item["pricing"] = _pricing(model)
+    return item
 
 
 def _pricing(model: Model) -> dict[str, Any]:
@@ -89,22 +149,33 @@ def _pricing(model: Model) -> dict[str, Any]:
 def _prices(model: Model) -> list[dict[str, Any]]:
     """Return the sample prices of `model`: one, or one for each combination of its dimensions.
 
-    Each is USD for `per` units, for requests whose values equal those in `when`. Omni's
-    resolution is no parameter, and O1's default provider has no price of its own: for such
-    requests the list leaves a range.
+    Each is USD for `per` units, for requests whose values equal those in `when`.
     """
-    special = {"master": ["duration"], "omni": ["generate_audio", "resolution"], "o1": ["provider"]}
-    usual = [name for name in ("generate_audio", "mode") if model.param(name)]
-    names = next((names for part, names in special.items() if part in model.id), usual)
-    unit = "generation" if "effects" in model.id else "video" if "duration" in names else "second"
     base = next(usd for part, usd in _USD if part in model.id)
+    dimensions = _dimensions(model)
+    unit = "generation" if "effects" in model.id else "second"
     return [
         {
             "when": when,
             "price": round(base * prod(_FACTORS[name][value] for name, value in when.items()), 6),
-            "unit": unit,
+            "unit": "video" if "duration" in when else unit,
             "per": 10 if "avatar" in model.id else 1,
         }
-        for values in product(*(_FACTORS[name] for name in names))
-        for when in [dict(zip(names, values, strict=True))]
+        for values in product(*(_FACTORS[name] for name in dimensions))
+        for when in [dict(zip(dimensions, values, strict=True))]
     ]
+
+
+def _dimensions(model: Model) -> list[str]:
+    """Return what the price of `model` depends on.
+
+    Omni's resolution is no parameter, and O1's default provider has no price of its own: for
+    such requests the list leaves a range.
+    """
+    if "master" in model.id:
+        return ["duration"]
+    if "omni" in model.id:
+        return ["generate_audio", "resolution"]
+    if "o1" in model.id:
+        return ["provider"]
+    return [name for name in ("generate_audio", "mode") if model.param(name)]

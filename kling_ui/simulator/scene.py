@@ -1,130 +1,43 @@
-"""From a request to a scene: how long it lasts, how the camera moves, what is seen and heard."""
+"""From a request to a scene: how long it lasts, what is seen and heard in it."""
 
-import math
-import random
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any
 
+from av.audio.frame import AudioFrame
 from PIL import Image
 
-from kling_ui.catalog import MODELS, is_reference, output_seconds
+from kling_ui.catalog import MODELS, output_seconds
+from kling_ui.simulator.camera import Move, camera, camera_words
 from kling_ui.simulator.input_reader import (
+    LONGEST_SOUND_SECONDS,
     SOUND_RATE,
     BrokenInputError,
     Clip,
     InputReader,
-    Sound,
     clip_of,
     sound_of,
     upright,
     upright_size,
 )
-from kling_ui.simulator.pictures import Size, View, without_band
+from kling_ui.simulator.pictures import Size, without_band
 
 FRAMES_PER_SECOND = 24
-_USUAL_SECONDS, _SHORTEST_SECONDS = 5, 0.5
 _SIZES = {"16:9": (1280, 720), "9:16": (720, 1280), "1:1": (864, 864)}
 _MAX_ASPECT = 2.5
 _DRAFT_SHARE = 4
-_MAX_AMOUNT = 10
-"""The largest number a camera axis takes, either way."""
+_USUAL_SECONDS, _SHORTEST_SECONDS = 5, 0.5
+_UNSEEN_SIZE = (1280, 720)
+"""How large a start image is taken to be that lies at an address."""
 
 Payload = Mapping[str, Any]
 Footage = Clip | Image.Image
 """A video, or the card that stands for one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A movement from `start` to `end` that sets off and arrives gently; `sways` as dances do."""
-
-    start: View
-    end: View
-    sways: bool = False
-
-    def at(self, share: float, seconds: float = 0) -> View:
-        """Return the view after `share` (0 to 1) of the time, or so many `seconds` of a dance."""
-        eased = 0.35 * share + 0.325 * (1 - math.cos(math.pi * share))
-        x, y, size, turn = (a + (b - a) * eased for a, b in zip(self.start, self.end, strict=True))
-        beat = math.sin(3.4 * seconds) if self.sways else 0
-        return View(x + 0.025 * beat, y, size / (1 + 0.07 * abs(beat)), turn)
-
-
-STILL = Move(View(), View())
-DANCE = Move(View(size=0.95), View(size=0.86), sways=True)
-MEETING = (
-    Move(View(x=0.56, size=0.88), View(x=0.46, size=0.84)),
-    Move(View(x=0.44, size=0.88), View(x=0.54, size=0.84)),
-)
-"""Two people side by side who come closer to each other."""
-_PRESETS = {
-    "down_back": Move(View(y=0.36, size=0.66), View(y=0.54, size=0.9)),
-    "forward_up": Move(View(y=0.54, size=0.92), View(y=0.38, size=0.62)),
-    "right_turn_forward": Move(View(x=0.42, size=0.84), View(x=0.64, size=0.62)),
-    "left_turn_forward": Move(View(x=0.58, size=0.84), View(x=0.36, size=0.62)),
-}
-
-
-def framing(take: str, number: int = 0) -> Move:
-    """Look at another part for each `number` of shot, by chance; the first begins with all of it.
-
-    The first comes closer, a little to one side.
-    """
-    chance = random.Random(f"{take} {number}")  # noqa: S311  no secret
-    if number == 0:
-        x = 0.5 + chance.choice((-1, 1)) * chance.uniform(0.028, 0.063)
-        return Move(View(), View(x, 0.5 - chance.uniform(0, 0.056), 0.86))
-    size = chance.uniform(0.58, 0.72)
-    shift = (1 - size) / 2 * (1 if number % 2 else -1)
-    y = 0.5 + chance.uniform(-0.7, 0.2) * abs(shift)
-    end = View(0.5 + shift * 0.2, y, size * chance.choice((0.88, 1.12)))
-    return Move(View(0.5 + shift * 0.8, y, size), end)
-
-
-def camera(control: str | Mapping[str, Any]) -> Move:
-    """Return the movement that a camera control asks for, in any of the provider's forms.
-
-    `control` is a preset's name, `{"type", "config"}` or `{"movement_type", "movement_value"}`.
-    """
-    axis, amount = _asked(control)
-    if axis in _PRESETS:
-        return _PRESETS[axis]
-    if amount == 0:
-        return Move(View(size=0.9), View(size=0.9))
-    far = math.copysign(0.3 + 0.7 * abs(amount) / _MAX_AMOUNT, amount)
-    shift = far * 0.11
-    match axis:
-        case "horizontal" | "pan":
-            return Move(View(x=0.5 - shift, size=0.78), View(x=0.5 + shift, size=0.78))
-        case "vertical" | "tilt":
-            # Up is where the picture's y is small.
-            return Move(View(y=0.5 + shift, size=0.78), View(y=0.5 - shift, size=0.78))
-        case "roll":
-            return Move(View(), View(turn=far * math.radians(28)))
-    wide, near = View(), View(size=1 - 0.5 * abs(far))
-    return Move(wide, near) if far < 0 else Move(near, wide)
-
-
-def camera_words(control: str | Mapping[str, Any]) -> str:
-    """Say in a few words which movement `control` asks for."""
-    axis, amount = _asked(control)
-    return f"camera {axis.replace('_', ' ')}" + (f" {amount:+g}" if amount else "")
-
-
-def _asked(control: str | Mapping[str, Any]) -> tuple[str, float]:
-    """Return an axis and its amount, or a preset and 0."""
-    if isinstance(control, str):
-        return control, 0
-    if "movement_type" in control:
-        return control["movement_type"], control["movement_value"]
-    moved = [(axis, value) for axis, value in (control.get("config") or {}).items() if value]
-    return moved[0] if moved else (str(control.get("type")), 0)
-
-
-class Shot(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
     """One part of a storyboard: what happens from frame `start` on, for `frames`."""
 
     text: str
@@ -132,11 +45,12 @@ class Shot(NamedTuple):
     frames: int
 
 
-class Stroke(NamedTuple):
-    """A painted area and its path: points in shares of the picture, y downwards."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stroke:
+    """A painted area and its path: points in shares of the picture, y downwards, first to last."""
 
     mask: Image.Image
-    points: list[tuple[float, float]]
+    points: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +58,10 @@ class Scene:
     """What a video shows. `take` makes each generation move its way.
 
     `start` is the picture a video begins with, a portrait or a character; `pair` the second
-    person of an effect. Pictures are RGB, masks RGBA. `aspect` is width by height where an input
-    decides it; an unknown `aspect_ratio` is 16:9. `storyboard` holds words and seconds. A voice
-    is heard and drawn. A draft has a sixteenth of the pixels.
+    person of an effect. Each of `references` is one picture, or all those of an element.
+    Pictures are RGB, masks RGBA. `aspect` is width by height where an input decides it; an
+    unknown `aspect_ratio` is 16:9. `storyboard` holds words and seconds. A voice is heard and
+    drawn. A draft has a sixteenth of the pixels.
     """
 
     text: str
@@ -160,11 +75,13 @@ class Scene:
     start: Image.Image | None = None
     pair: Image.Image | None = None
     tail: Image.Image | None = None
-    references: tuple[Image.Image, ...] = ()
+    references: tuple[tuple[Image.Image, ...], ...] = ()
     footage: Footage | None = None
     move: Move | None = None
+    still_mask: Image.Image | None = None
     strokes: tuple[Stroke, ...] = ()
-    sound: Sound | None = None
+    is_effect: bool = False
+    sound: tuple[AudioFrame, ...] = ()
     is_voice: bool = False
     has_chords: bool = False
 
@@ -191,7 +108,7 @@ class Scene:
         whole = sum(seconds for _, seconds in parts)
         ends = [round(end * self.frames / whole) for end in accumulate(s for _, s in parts)]
         return [
-            Shot(text, start, max(end - start, 1))
+            Shot(text=text, start=start, frames=max(end - start, 1))
             for (text, _), start, end in zip(parts, [0, *ends], ends, strict=False)
         ]
 
@@ -206,31 +123,31 @@ def seconds_of(payload: Payload, reader: InputReader) -> float:
     if span := output_seconds(model, payload):
         param = model.param("duration")
         return span.exact or int((param and param.initial) or _USUAL_SECONDS)
-    seconds: float = _USUAL_SECONDS
-    with suppress(BrokenInputError):
-        heard = reader.read(payload.get("audio_url"), "audio_url", sound_of)
-        if heard is not None:
-            seconds = max(heard.shape[1] / SOUND_RATE, _SHORTEST_SECONDS)
-        elif clip := reader.read(payload.get("video_url"), "video_url", clip_of):
-            seconds = clip.seconds
-    rounded = round(float(seconds), 2)
-    return int(rounded) if rounded.is_integer() else rounded
+    try:
+        if heard := reader.read(payload.get("audio_url"), "audio_url", sound_of):
+            seconds = sum(frame.samples for frame in heard) / SOUND_RATE
+            return _tidy(min(max(seconds, _SHORTEST_SECONDS), LONGEST_SOUND_SECONDS))
+        clip = reader.read(payload.get("video_url"), "video_url", clip_of)
+    except BrokenInputError:
+        return _USUAL_SECONDS
+    return _tidy(clip.seconds) if clip else _USUAL_SECONDS
 
 
 def scene_of(
     payload: Payload, reader: InputReader, *, seconds: float, take: str, is_draft: bool
 ) -> Scene:
     """Turn what was asked for into what is to be seen; raise BrokenInputError naming the input."""
-    asked = _Asked(payload, reader)
+    asked = _Asked(payload=payload, reader=reader)
     effect = payload.get("effect_scene")
     control = payload.get("camera_control") or payload.get("advanced_camera_control")
     start, pair = (*asked.pictures("image_url"), None, None)[:2]
     tail = (*asked.pictures("tail_image_url"), *asked.pictures("last_image_url"), None)[0]
-    strokes = tuple(asked.painted(start)) if start else ()
+    still_mask = asked.mask("static_mask", payload.get("static_mask"), start)
+    strokes = tuple(asked.strokes(start)) if start else ()
     notes = ("effect" if effect else "", camera_words(control) if control else "")
-    brushed = "motion brush" if strokes else ""
+    brushed = "motion brush" if strokes or still_mask else ""
+    elements = map(asked.element, payload.get("elements", []))
     footage, sound = asked.footage("video_url", payload.get("video_url")), asked.sound()
-    has_voice = "audio_url" in payload
     return Scene(
         text=effect.replace("_", " ").capitalize() if effect else str(payload.get("prompt", "")),
         title=" · ".join(filter(None, (MODELS[payload["model"]].title, *notes, brushed))),
@@ -243,67 +160,70 @@ def scene_of(
         start=start,
         pair=pair,
         tail=tail,
-        references=(*asked.elements(), *asked.pictures("image_list")),
+        references=(*elements, *((picture,) for picture in asked.pictures("image_list"))),
         footage=footage,
-        move=camera(control) if control else DANCE if effect else None,
+        move=camera(control) if control else None,
+        still_mask=still_mask,
         strokes=strokes,
+        is_effect=effect is not None,
         sound=sound,
-        is_voice=has_voice and sound is not None,
-        has_chords=asked.is_on("generate_audio") or (has_voice and sound is None),
+        is_voice="audio_url" in payload and bool(sound),
+        has_chords=asked.is_on("generate_audio") or ("audio_url" in payload and not sound),
     )
 
 
-class _Asked(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
     """A payload, and the inputs that it refers to."""
 
     payload: Payload
     reader: InputReader
 
-    def pictures(self, name: str) -> Iterator[Image.Image]:
-        """Yield the pictures handed in as `name`."""
+    def pictures(self, name: str) -> tuple[Image.Image, ...]:
+        """Return the pictures handed in as `name`, without captions of other simulated videos."""
         value = self.payload.get(name, [])
-        for each in value if isinstance(value, list) else [value]:
-            yield self.reader.picture(each, name)
+        listed = value if isinstance(value, list) else [value]
+        return tuple(without_band(self.reader.picture(each, name)) for each in listed)
 
-    def elements(self) -> Iterator[Image.Image]:
-        """Yield all pictures of persons and things, and the first frame of their videos."""
-        for part in self.payload.get("elements", []):
-            for each in (part.get("frontal_image_url"), *part["reference_image_urls"]):
-                if each:
-                    yield self.reader.picture(each, "elements")
-            if video := self.footage("elements", part.get("video_url")):
-                yield without_band(video.poster) if isinstance(video, Clip) else video
+    def element(self, part: Mapping[str, Any]) -> tuple[Image.Image, ...]:
+        """Return all pictures of a person or thing, and the first frame of its video."""
+        listed = filter(None, (part.get("frontal_image_url"), *part["reference_image_urls"]))
+        pictures = [self.reader.picture(each, "elements") for each in listed]
+        video = self.footage("elements", part.get("video_url"))
+        seen = video.poster if isinstance(video, Clip) else video
+        return (*pictures, seen) if seen else tuple(pictures)
 
     def footage(self, name: str, value: str | None) -> Footage | None:
         """Return the video that was handed in, or a card for one at an address."""
         clip = self.reader.read(value, name, clip_of)
         return clip or (self.reader.picture(value, name, "video") if value else None)
 
-    def painted(self, start: Image.Image) -> Iterator[Stroke]:
-        """Yield what was painted over the start image; what is to stay there goes nowhere."""
-        width, height = self._start_size() or start.size
-        # The caption of another simulated video has been cut off.
-        shown = min(start.height * width / (start.width * height), 1.0)
-        parts = [("dynamic_masks", part) for part in self.payload.get("dynamic_masks", [])]
-        if still := self.payload.get("static_mask"):
-            parts.append(("static_mask", {"mask": still, "trajectories": [{"x": 0, "y": 0}]}))
-        for name, part in parts:
-            if mask := self.reader.read(part["mask"], name, upright):
-                # The provider's points have their origin at the bottom left.
-                path = [
-                    (p["x"] / width, (1 - p["y"] / height) / shown) for p in part["trajectories"]
-                ]
-                yield Stroke(mask.crop((0, 0, mask.width, round(mask.height * shown))), path)
+    def mask(self, name: str, value: str | None, start: Image.Image | None) -> Image.Image | None:
+        """Return a mask of what `start` shows of the start image."""
+        mask = self.reader.read(value, name, upright)
+        if mask is None or start is None:
+            return None
+        return mask.crop((0, 0, mask.width, round(mask.height * self._shown(start))))
 
-    def sound(self) -> Sound | None:
+    def strokes(self, start: Image.Image) -> Iterator[Stroke]:
+        """Yield what was painted with the motion brush."""
+        width, height = self._start_size() or _UNSEEN_SIZE
+        shown = height * self._shown(start)
+        for part in self.payload.get("dynamic_masks", []):
+            mask = self.mask("dynamic_masks", part["mask"], start)
+            # The provider's points have their origin at the bottom left.
+            points = [(p["x"] / width, (height - p["y"]) / shown) for p in part["trajectories"]]
+            if mask is not None:
+                yield Stroke(mask=mask, points=tuple(points))
+
+    def sound(self) -> tuple[AudioFrame, ...]:
         """Return the voice or the source's own sound, as far as it can be heard here."""
-        audio = self.payload.get("audio_url")
-        voice = self.reader.read(audio, "audio_url", sound_of)
-        if voice is None and is_reference(audio):
+        voice = self.reader.read(self.payload.get("audio_url"), "audio_url", sound_of)
+        if voice == []:
             raise BrokenInputError("audio_url: there is no sound in it")
-        if voice is not None or not self.is_on("keep_audio"):
-            return voice
-        return self.reader.read(self.payload.get("video_url"), "video_url", sound_of)
+        if voice or not self.is_on("keep_audio"):
+            return tuple(voice or ())
+        return tuple(self.reader.read(self.payload.get("video_url"), "video_url", sound_of) or ())
 
     def aspect(self, footage: Footage | None) -> float | None:
         """Return the shape where an input decides it."""
@@ -319,6 +239,11 @@ class _Asked(NamedTuple):
         param = MODELS[self.payload["model"]].param(name)
         return bool(param and self.payload.get(name, param.default))
 
+    def _shown(self, start: Image.Image) -> float:
+        """Return which share of the start image's height is left without a caption."""
+        width, height = self._start_size() or start.size
+        return min(start.height * width / (start.width * height), 1.0)
+
     def _start_size(self) -> Size | None:
         value = self.payload.get("image_url")
         first = value[0] if isinstance(value, list) else value
@@ -329,3 +254,9 @@ def _words_and_seconds(shot: Any) -> tuple[str, float]:
     if isinstance(shot, dict):
         return shot["prompt"], shot.get("duration", _USUAL_SECONDS)
     return shot, 1.0
+
+
+def _tidy(seconds: float) -> float:
+    """Return seconds as an answer tells them; whole ones are whole numbers."""
+    rounded = round(seconds, 2)
+    return int(rounded) if rounded.is_integer() else rounded

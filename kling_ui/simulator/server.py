@@ -4,18 +4,28 @@ import asyncio
 import socket
 import threading
 import time
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import uvicorn
+from starlette.applications import Starlette
 from uvicorn.server import ServerState
 
 from kling_ui.catalog import Inputs
+from kling_ui.simulator.cdn import Cdn
 from kling_ui.simulator.endpoints import Endpoints
-from kling_ui.simulator.faults import Fault, FaultInjector, FaultyProtocol, RecordedRequest
+from kling_ui.simulator.faults import (
+    Fault,
+    FaultInjector,
+    FaultPlan,
+    FaultyProtocol,
+    RecordedRequest,
+)
 from kling_ui.simulator.input_reader import InputReader
+from kling_ui.simulator.model_list import ALIASES, ModelList
 from kling_ui.simulator.studio import Studio
 from kling_ui.simulator.tasks import Store
 
@@ -30,6 +40,8 @@ class Simulator:
     `folder` keeps the tasks, which survive a restart like real ones. `seconds` is how long a
     generation takes (below 1, as in tests, the videos are small drafts). A port of 0 is a free
     one, kept from the first start on. `key` None takes any key, else only that one.
+    `unlisted` holds ids of the catalog that the provider no longer lists or takes, except under
+    their `aliases`; `deprecations` are rows of `/v1/models/deprecations`.
     """
 
     def __init__(
@@ -40,10 +52,21 @@ class Simulator:
         port: int = 0,
         cdn_port: int = 0,
         key: str | None = None,
+        unlisted: Collection[str] = (),
+        aliases: Mapping[str, Sequence[str]] = ALIASES,
+        deprecations: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        self._folder, self._seconds, self._key = folder, seconds, key
+        self.seen: list[RecordedRequest] = []
+        self._folder = folder
+        self._seconds = seconds
         self._ports = [port, cdn_port]
-        self._injector, self._store = FaultInjector(), Store(folder)
+        self._key = key
+        self._models = ModelList(
+            unlisted=frozenset(unlisted), aliases=aliases, deprecations=deprecations
+        )
+        self._plan = FaultPlan()
+        self._store = Store(folder)
+        self._reader = InputReader(Inputs(folder / "inputs"))
         self._thread: threading.Thread | None = None
 
     @property
@@ -57,27 +80,22 @@ class Simulator:
         return self._url(1)
 
     @property
-    def seen(self) -> list[RecordedRequest]:
-        """The requests that arrived, the newest last."""
-        return self._injector.seen
-
-    @property
     def accepted(self) -> int:
         """How many creations were accepted, failed ones included."""
-        return len(self._store.tasks())
+        return self._store.accepted()
 
     @property
     def charges(self) -> int:
         """How many creations are paid for: accepted, and not failed."""
-        return len(self._store.paid(time.time()))
+        return self._store.charges(now=time.time())
 
     def plan(self, *faults: Fault) -> None:
         """Append `faults` to the plan."""
-        self._injector.plan(*faults)
+        self._plan.add(*faults)
 
     def clear(self) -> None:
         """Empty the plan of faults."""
-        self._injector.clear()
+        self._plan.clear()
 
     def start(self) -> None:
         """Start both servers and return when they answer."""
@@ -112,49 +130,49 @@ class Simulator:
             raise RuntimeError("The simulator has no address before it is started.")
         return f"http://{_HOST}:{self._ports[index]}"
 
+    def _apps(self, studio: Studio) -> tuple[Starlette, Starlette]:
+        endpoints = Endpoints(
+            injector=FaultInjector(server="api", plan=self._plan, seen=self.seen),
+            store=self._store,
+            studio=studio,
+            reader=self._reader,
+            models=self._models,
+            seconds=self._seconds,
+            key=self._key,
+            cdn_url=lambda: self.cdn_url,
+        )
+        cdn = Cdn(
+            injector=FaultInjector(server="cdn", plan=self._plan, seen=self.seen),
+            store=self._store,
+            studio=studio,
+        )
+        return endpoints.app(), cdn.app()
+
     def _run(self, listeners: list[socket.socket]) -> None:
-        reader = InputReader(Inputs(self._folder / "inputs"))
         studio = Studio(
             self._folder / "videos",
-            reader=reader,
+            reader=self._reader,
             is_draft=self._seconds < _DRAFT_BELOW_SECONDS,
             on_failed=lambda task, error: self._store.fail(task, error, now=time.time()),
         )
-        endpoints = Endpoints(
-            injector=self._injector,
-            store=self._store,
-            studio=studio,
-            reader=reader,
-            seconds=self._seconds,
-            key=self._key,
-            cdn_url=self.cdn_url,
-        )
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve(listeners, endpoints))
+            runner.run(self._serve(listeners, self._apps(studio)))
         studio.close()
 
-    async def _serve(self, listeners: list[socket.socket], endpoints: Endpoints) -> None:
-        state, servers = ServerState(), []
-        for listener, app in zip(listeners, (endpoints.api(), endpoints.cdn()), strict=True):
-            # The logging of the process is left as it is.
-            config = uvicorn.Config(
-                app,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+    async def _serve(
+        self, listeners: list[socket.socket], apps: tuple[Starlette, Starlette]
+    ) -> None:
+        state = ServerState()
+        servers = [
+            await self._loop.create_server(
+                partial(FaultyProtocol, _config(app), state, {}), sock=listener
             )
-            protocol = partial(FaultyProtocol, config, state, {})
-            servers.append(await self._loop.create_server(protocol, sock=listener))
+            for listener, app in zip(listeners, apps, strict=True)
+        ]
         await self._stopping.wait()
         for server in servers:
             server.close()
-        # What is still open is aborted, so that the requests in it end by themselves.
-        running = list(state.tasks)
-        for connection in list(state.connections):
-            connection.transport.abort()
-        if running:
-            await asyncio.wait(running, timeout=0.5)
+        await _hang_up(state)
 
 
 def _listen(ports: list[int]) -> list[socket.socket]:
@@ -167,3 +185,23 @@ def _listen(ports: list[int]) -> list[socket.socket]:
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stack.pop_all()
     return listeners
+
+
+def _config(app: Starlette) -> uvicorn.Config:
+    """Tell uvicorn what to serve, and to leave the logging of the process as it is."""
+    return uvicorn.Config(
+        app,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+    )
+
+
+async def _hang_up(state: ServerState) -> None:
+    """Abort what is still open, so that the requests in it end by themselves."""
+    running = list(state.tasks)
+    for connection in list(state.connections):
+        connection.transport.abort()
+    if running:
+        await asyncio.wait(running, timeout=0.5)

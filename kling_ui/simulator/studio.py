@@ -35,8 +35,10 @@ class Studio:
         on_failed: Callable[[Task, dict[str, str]], None],
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._reader = folder, reader
-        self._is_draft, self._on_failed = is_draft, on_failed
+        self._folder = folder
+        self._reader = reader
+        self._on_failed = on_failed
+        self._is_draft = is_draft
         self._closing = threading.Event()
         self._going: dict[str, Future[None]] = {}
         self._queue: SimpleQueue[tuple[Future[None], Task] | None] = SimpleQueue()
@@ -70,15 +72,10 @@ class Studio:
     def _work(self) -> None:
         while (ordered := self._queue.get()) and not self._closing.is_set():
             future, task = ordered
-            error = {"name": "internal_error", "message": "The video could not be made."}
             try:
                 self._render(task)
             except Exception as exc:  # noqa: BLE001  whatever it was, the task says that it failed
-                if isinstance(exc, BrokenInputError):
-                    message = f"The input can't be used: {exc}."
-                    error = {"name": "invalid_input", "message": message}
-                else:
-                    _log.exception("A simulated video could not be made")
+                error = _error(exc, task)
                 self._on_failed(task, error)
                 # Not `exc` itself: it would keep every picture of the scene in memory.
                 future.set_exception(RuntimeError(error["message"]))
@@ -112,3 +109,11 @@ class Studio:
                 # Windows keeps a file that is being served; it goes another time.
                 with suppress(PermissionError):
                     path.unlink()
+
+
+def _error(exc: Exception, task: Task) -> dict[str, str]:
+    """Say in the provider's way what went wrong; what is our own fault is logged besides."""
+    if isinstance(exc, BrokenInputError):
+        return {"name": "invalid_input", "message": f"The input can't be used: {exc}."}
+    _log.error("The simulated video %s could not be rendered", task.file_name, exc_info=exc)
+    return {"name": "internal_error", "message": "The video could not be made."}

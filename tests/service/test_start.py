@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-HOME = Path(__file__).resolve().parent.parent
+HOME = Path(__file__).resolve().parents[2]
 KEY = "sk-0123456789abcdef"
 START_SECONDS = 90
 

@@ -1,9 +1,10 @@
 """Kill the app with SIGKILL at random moments, again and again, and then count the money.
 
-Usage: python tests/crash.py [ROUNDS] [--apps N] [--seed S]. One simulator lives in this process;
-what is killed is a light process of nothing but ledger, client and service, ROUNDS times, and
-the real app.py, N times (every 25th round unless said), over the same data folder. At the end
-everything may finish, and ledger, files and the simulator's own count of charges are compared.
+Usage: python tests/soak/crash.py [ROUNDS] [--apps N] [--seed S]. One simulator lives in this
+process; what is killed is a light process of nothing but ledger, client and service, ROUNDS
+times, and the real app.py, N times (every 25th round unless said), over the same data folder. At
+the end everything may finish, and ledger, files and the simulator's own count of charges are
+compared.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-HOME = Path(__file__).resolve().parent.parent
+HOME = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(HOME))
 
 from kling_ui import media  # noqa: E402

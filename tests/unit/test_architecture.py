@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PARTS = {
     *("settings", "startup", "catalog", "client", "ledger", "media", "service", "simulator", "ui"),
 }

@@ -21,7 +21,7 @@ from kling_ui.simulator import Fault, Simulator
 
 pytestmark = pytest.mark.browser
 
-HOME = Path(__file__).resolve().parent.parent
+HOME = Path(__file__).resolve().parents[2]
 KEY = "sk-browser-tests-0123456789"
 FLAGS = [
     "--no-sandbox",

@@ -31,7 +31,7 @@ from kling_ui.catalog.media_input import (
 )
 
 LIMITS = PictureLimits()
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DAMAGED = (
     "The picture is damaged, cut off, or of a rare kind. "
     "Open it in an image editor and save it anew as JPEG or PNG."

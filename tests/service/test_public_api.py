@@ -20,7 +20,7 @@ from kling_ui.catalog import MODELS
 from kling_ui.simulator import Fault, Simulator
 
 KEY = "sk-DISTINCTIVE-5f2c9a71"
-HOME = Path(__file__).resolve().parent.parent
+HOME = Path(__file__).resolve().parents[2]
 NOTHING_SENT = "Nothing was sent, nothing was spent."
 
 

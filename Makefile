@@ -27,7 +27,8 @@ crash: $(VENV)/dev.stamp
 soak: $(VENV)/dev.stamp
 	end=$$(($$(date +%s) + 60 * $(MINUTES))); \
 	while [ $$(date +%s) -lt $$end ]; do \
-		KLING_UI_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -n 0 tests/soak/test_machine.py || exit 1; \
+		KLING_UI_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -n 0 \
+			tests/soak/test_machine.py tests/soak/test_properties.py || exit 1; \
 	done
 
 format: $(VENV)/dev.stamp

@@ -3,16 +3,14 @@
 import base64
 import io
 import json
-import os
 import queue
-import shutil
 import socket
 from collections.abc import Iterator
 
 import gradio as gr
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from kling_ui.catalog import Inputs, PictureLimits, keep
 from kling_ui.ui.create import brush
@@ -20,15 +18,6 @@ from kling_ui.ui.create.brush import Painting, motion_brush, read, with_picture
 from kling_ui.ui.create.fields.painting import painting_to_send
 from kling_ui.ui.theme import theme
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 MASK = "data:image/png;base64,AAAA"
 PATH = [{"x": 1, "y": 2}, {"x": 3, "y": 4}]
 
@@ -243,19 +232,6 @@ class Hand:
     def painting(self) -> Painting | str:
         self.page.locator("#go").click()
         return self.desk.answers.get(timeout=10)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None and os.environ.get("CI"):
-        pytest.fail("CI has no Chromium: .ci/run installs it, so something is broken")
-    if path is None:
-        pytest.skip("NO BROWSER: the motion brush is NOT tested; install Debian's chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ from kling_ui.ledger import UNFINISHED, Ledger, LedgerError, Status
 from kling_ui.simulator import Fault, Simulator
 
 EXAMPLES = os.environ.get("KLING_UI_EXAMPLES", "")
-FEW = 250
+FEW = 50
 STEPS = 25
 VIDEO_SECONDS = 5
 MAYBE_SENT = (Status.SUBMITTING, Status.UNKNOWN)

@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+from harness import every
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ PROMPT = "A cheerful raccoon"
 HUGE = 10**400
 """A whole number that JSON may hold and a float can't."""
 
-every_model = pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
+every_model = every(MODELS.values())
 
 
 def problems(model, values):

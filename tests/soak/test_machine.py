@@ -410,9 +410,6 @@ def test_no_order_of_events_loses_a_paid_video_or_pays_twice():
         settings=settings(
             max_examples=int(EXAMPLES or FEW),
             stateful_step_count=STEPS,
-            deadline=None,
-            derandomize=not EXAMPLES,
-            print_blob=True,
             # Explaining takes as long as finding, and has little to say about a race.
             phases=[Phase.reuse, Phase.generate, Phase.shrink],
             suppress_health_check=list(HealthCheck),

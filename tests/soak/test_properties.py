@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from harness import QuickRuntime, at_rest, made, posts, service_at, watched
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kling_ui import media
@@ -22,17 +22,6 @@ from kling_ui.simulator import Fault, Simulator
 
 EXAMPLES = os.environ.get("KLING_UI_EXAMPLES", "")
 pytestmark = pytest.mark.usefixtures("films")
-
-
-def tried(*, times):
-    """Try an example `times` times, the same ones in each run, unless the environment says more."""
-    return settings(
-        max_examples=int(EXAMPLES or times),
-        deadline=None,
-        derandomize=not EXAMPLES,
-        print_blob=True,
-        suppress_health_check=[HealthCheck.too_slow],
-    )
 
 
 def faults(on, **kinds):
@@ -152,7 +141,7 @@ def assert_it_has_ended(simulator, generation):
         assert generation.status.is_final
 
 
-@tried(times=60)
+@settings(max_examples=int(EXAMPLES or 60))
 @given(scripts)
 def test_no_script_of_faults_spends_twice_or_loses_what_was_paid(script):
     async def live(house):
@@ -178,7 +167,7 @@ def test_no_script_of_faults_spends_twice_or_loses_what_was_paid(script):
         asyncio.run(live(house))
 
 
-@tried(times=30)
+@settings(max_examples=int(EXAMPLES or 30))
 @given(scripts, st.integers(0, 40))
 def test_the_app_may_be_ended_at_any_moment(script, steps):
     async def live(house):

@@ -175,7 +175,7 @@ def test_markup_in_a_prompt_stays_text(page: Page):
     write(page, "<img src=x onerror=\"document.title='owned'\"> & <b>bold</b> [fail]")
     press(page)
     status_is(page, "failed")
-    expect(page.locator("#screen q")).to_contain_text("<b>bold</b>")
+    expect(page.locator("#result .k-prompt")).to_contain_text("<b>bold</b>")
     page.get_by_role("tab", name="History").click()
     expect(page.locator(".k-tile").first).to_contain_text("<b>bold</b>")
     assert page.title() == "Kling UI"
@@ -204,7 +204,7 @@ def test_a_phone_shows_everything_without_sideways_scroll(browser: Browser, app:
         status_is(page, "completed")
         is_playing(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        page.get_by_role("tab", name="History").click()
+        page.locator(".k-places [data-place=history]").click()
         expect(page.locator(".k-tile").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
 

@@ -22,12 +22,13 @@ MINUTES ?= 10
 EXAMPLES ?= 200
 
 crash: $(VENV)/dev.stamp
-	$(BIN)/python tests/crash.py $(ROUNDS)
+	$(BIN)/python tests/soak/crash.py $(ROUNDS)
 
 soak: $(VENV)/dev.stamp
 	end=$$(($$(date +%s) + 60 * $(MINUTES))); \
 	while [ $$(date +%s) -lt $$end ]; do \
-		KLING_UI_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -n 0 tests/test_machine.py || exit 1; \
+		KLING_UI_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -n 0 \
+			tests/soak/test_machine.py tests/soak/test_properties.py || exit 1; \
 	done
 
 format: $(VENV)/dev.stamp

@@ -14,6 +14,7 @@ import gradio.data_classes
 import gradio.queueing
 import gradio.utils
 import httpx
+import hypothesis
 import pytest
 
 pytest.register_assert_rewrite("harness", "raw_server")
@@ -28,13 +29,34 @@ from kling_ui.simulator import Simulator, studio
 gradio.queueing.safe_get_lock = gradio.utils.safe_get_lock = asyncio.Lock
 gradio.utils.safe_get_stop_event = asyncio.Event
 
-LONGEST_FIRST = ("test_machine", "test_forms", "test_browser", "test_sending", "test_crash")
-"""Files that would keep one worker busy alone if they began last."""
+EXAMPLES = os.environ.get("KLING_UI_EXAMPLES", "")
+"""How many examples Hypothesis tries of each property; more than by default, and other ones."""
+
+hypothesis.settings.register_profile(
+    "tests",
+    max_examples=int(EXAMPLES or 50),
+    derandomize=not EXAMPLES,
+    # The first example may be slow on a busy machine, and say nothing by that.
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    print_blob=True,
+)
+hypothesis.settings.load_profile("tests")
+
+FIRST = ("browser", "soak")
+"""Folders whose files keep a worker busy for long: none of them may begin last."""
+LONGEST_FIRST = ("test_forms", "test_browser", "test_machine", "test_sending", "test_start")
 
 
 def pytest_collection_modifyitems(items):
-    ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
+    folders = {name: rank for rank, name in enumerate(FIRST)}
+    files = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
+
+    def rank(item):
+        folder = folders.get(item.path.parent.name, len(FIRST))
+        return folder, files.get(item.path.stem, len(LONGEST_FIRST))
+
+    items.sort(key=rank)
 
 
 def pytest_unconfigure():

@@ -1085,7 +1085,7 @@ def test_a_killed_simulator_knows_its_tasks_when_it_is_back(tmp_path):
         [*command, "--folder", str(tmp_path)],
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parents[2],
     ) as process:
         base = re.search(r"http://[\d.:]+", process.stdout.readline())[0]
         answer = httpx.post(
@@ -1100,7 +1100,7 @@ def test_a_killed_simulator_knows_its_tasks_when_it_is_back(tmp_path):
 def test_the_command_says_how_to_use_it_and_ends_on_a_signal(tmp_path):
     command = [sys.executable, "-m", "kling_ui.simulator", "--port", "0", "--seconds", "0.2"]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent
+        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
     ) as process:
         lines = iter(process.stdout.readline, "Ctrl-C ends it.\n")
         post, get = (line for line in lines if line.startswith("curl"))

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from test_browser import SOON, App, browser, open_page, running_app  # noqa: F401
 
+from browser.rig import SOON, App, running_app
 from kling_ui.ledger import LIVE, Generation, Ledger, Status
 from kling_ui.service import Runtime
 
@@ -55,7 +55,7 @@ def add(ledger: Ledger, number: int, **values: object) -> Generation:
 
 
 @pytest.fixture
-def page(browser: Browser, app: App) -> Iterator[Page]:  # noqa: F811
+def page(browser: Browser, app: App) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.goto(f"{app.url}?tab=history")
@@ -177,7 +177,7 @@ def test_a_new_run_of_another_tab_appears_by_itself_and_takes_are_stacked(page: 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_two_columns(browser: Browser, app: App, scheme: str):  # noqa: F811
+def test_a_phone_shows_two_columns(browser: Browser, app: App, scheme: str):
     context = browser.new_context(viewport={"width": 390, "height": 844})
     page = context.new_page()
     page.goto(f"{app.url}?tab=history&__theme={scheme}")

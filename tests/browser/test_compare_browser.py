@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, Page, expect
-from test_browser import COUNT_CALLS, App, browser, open_page, running_app  # noqa: F401
+
+from browser.rig import COUNT_CALLS, App, open_page, running_app
 
 pytestmark = pytest.mark.browser
 
@@ -72,7 +73,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:  # noqa: F811
+def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.add_init_script(COUNT_CALLS)
     yield context.new_page()
@@ -288,7 +289,7 @@ def test_odd_addresses_open_what_there_is(page: Page, made: Made):
     expect(page).to_have_url(re.compile(rf"\?v={made.short}$"))
 
 
-def test_where_motion_is_not_wanted_nothing_plays_by_itself(browser: Browser, made: Made):  # noqa: F811
+def test_where_motion_is_not_wanted_nothing_plays_by_itself(browser: Browser, made: Made):
     context = browser.new_context(reduced_motion="reduce")
     page = context.new_page()
     page.goto(made.address)

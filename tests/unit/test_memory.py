@@ -41,7 +41,7 @@ def test_four_heavy_pictures_at_once_leave_nothing_and_need_room_for_one(line, m
     """One of them is 144 MB decoded; each thread of glibc would keep some of what it freed."""
     done = subprocess.run(
         [sys.executable, "-c", _SCRIPT, line],
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=False,

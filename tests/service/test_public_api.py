@@ -3,24 +3,22 @@
 import contextlib
 import json
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
 import gradio_client
 import httpx
 import pytest
+from app_process import HOME, START_SECONDS, free_port
 from harness import API_FIELDS, MODEL, PROMPT, posts
 
 from kling_ui.catalog import MODELS
 from kling_ui.simulator import Fault, Simulator
 
 KEY = "sk-DISTINCTIVE-5f2c9a71"
-HOME = Path(__file__).resolve().parent.parent
 NOTHING_SENT = "Nothing was sent, nothing was spent."
 
 
@@ -33,7 +31,7 @@ class Served:
         self.log = folder / "log"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.http = httpx.Client(base_url=self.url, timeout=30)
+        self.http = httpx.Client(base_url=self.url, timeout=120)
 
     def environ(self):
         return {
@@ -72,12 +70,6 @@ class ApiError(Exception):
     """What a call answered with instead of values."""
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextmanager
 def running(served):
     command = [sys.executable, "app.py"]
@@ -86,7 +78,8 @@ def running(served):
             command, cwd=HOME, env=served.environ(), stdout=output, stderr=subprocess.STDOUT
         )
     try:
-        for _ in range(600):
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
             with contextlib.suppress(httpx.TransportError):
                 served.http.get("/config")
                 break
@@ -96,7 +89,7 @@ def running(served):
     finally:
         served.http.close()
         process.terminate()
-        process.wait(10)
+        process.wait(START_SECONDS)
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from pathlib import Path
 
 import pytest
+from app_process import HOME, START_SECONDS
 
-HOME = Path(__file__).resolve().parent.parent
 KEY = "sk-0123456789abcdef"
-START_SECONDS = 90
 
 
 class Started:
@@ -71,7 +69,7 @@ def app(tmp_path):
 
 def opened(url, **more):
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    return direct.open(urllib.request.Request(url, **more), timeout=30)
+    return direct.open(urllib.request.Request(url, **more), timeout=START_SECONDS)
 
 
 REFUSED = [

@@ -18,7 +18,7 @@ from kling_ui.client.download import Downloader
 from kling_ui.client.network import NoProxy, Proxies
 from kling_ui.client.public_transport import CheckedTransport
 
-CERTIFICATES = Path(__file__).with_name("certificates")
+CERTIFICATES = Path(__file__).parents[1] / "certificates"
 KEY = "sk-very-secret-0123456789"
 FILM = b"\x00\x00\x00\x18ftypisom" + bytes(range(256)) * 50
 CREATED = b'{"id": "t1"}'

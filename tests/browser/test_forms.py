@@ -8,31 +8,14 @@ from typing import Any
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
-from test_browser import (
-    App,
-    browser,
-    is_playing,
-    opened,
-    press,
-    running_app,
-    settle,
-    status_is,
-    write,
-)
 
+from browser.rig import App, is_playing, opened, press, settle, status_is, write
 from kling_ui.catalog import MODELS, Task
 
 pytestmark = pytest.mark.browser
 
-__all__ = ["browser"]
 
 RED, GREEN = (200, 30, 30), (30, 160, 60)
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    with running_app(tmp_path_factory.mktemp("forms"), seconds=0.5) as app:
-        yield app
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Files reach the wells and the gallery whatever they are called and taken for, in a Chromium."""
 
 import base64
-from collections.abc import Iterator
 from fractions import Fraction
 from io import BytesIO
 
@@ -10,14 +9,12 @@ import pillow_heif
 import pytest
 from gradio.data_classes import FileData, ImageData
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
-from test_browser import App, browser, opened, press, running_app, status_is, write
-from test_forms import choose, sent
+from playwright.sync_api import Page, expect
 
+from browser.rig import App, press, status_is, write
+from browser.test_forms import choose, sent
 from kling_ui.catalog import PictureLimits, Task, take_picture
 from kling_ui.ui.create.fields.media import PictureGallery, paths_of
-
-__all__ = ["browser"]
 
 
 def picture(format_name: str) -> bytes:
@@ -53,18 +50,6 @@ NAMES = [
     ("shared.bin", "video/mp4", "WEBP"),
 ]
 """Names, what a browser takes such files for, and what they are."""
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    with running_app(tmp_path_factory.mktemp("uploads"), seconds=0.5) as app:
-        yield app
-
-
-@pytest.fixture
-def page(browser: Browser, app: App) -> Iterator[Page]:
-    app.come_to_rest()
-    yield from opened(browser, app)
 
 
 def choose_file(page: Page, field: str, name: str, kind: str, data: bytes) -> None:

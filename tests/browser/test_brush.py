@@ -3,9 +3,7 @@
 import base64
 import io
 import json
-import os
 import queue
-import shutil
 import socket
 from collections.abc import Iterator
 from functools import partial
@@ -14,11 +12,11 @@ from typing import Any
 import gradio as gr
 import pytest
 from PIL import Image, ImageChops, ImageStat
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
-from test_browser import SOON, App, press, running_app, settle, status_is
-from test_browser import opened as opened_app
-from test_forms import choose
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
+from browser.rig import SOON, App, press, settle, status_is
+from browser.rig import opened as opened_app
+from browser.test_forms import choose
 from kling_ui.catalog import Inputs, PictureLimits, Task, keep
 from kling_ui.ui.create import brush
 from kling_ui.ui.create.brush import Painting, motion_brush, raw_value, read, with_picture, without
@@ -26,15 +24,6 @@ from kling_ui.ui.create.fields import painting
 from kling_ui.ui.create.fields.painting import not_paintable, painting_to_send
 from kling_ui.ui.theme import theme
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 MASK = "data:image/png;base64,AAAA"
 PATH = [{"x": 1, "y": 2}, {"x": 3, "y": 4}]
 ODD = [3, None, [], [None], [[], {"mask": 5, "trajectories": "xy"}], [{"mask": "x"}, {"mask": []}]]
@@ -334,19 +323,6 @@ class Hand:
     def painting(self) -> Painting | str:
         self.page.locator("#go").click()
         return self.desk.answers.get(timeout=10)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None and os.environ.get("CI"):
-        pytest.fail("CI has no Chromium: .ci/run installs it, so something is broken")
-    if path is None:
-        pytest.skip("NO BROWSER: the motion brush is NOT tested; install Debian's chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -654,12 +630,6 @@ def test_masks_have_the_shape_of_their_picture(hand, picture, size):
 
 
 # -- in the whole app
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    with running_app(tmp_path_factory.mktemp("app"), seconds=0.5) as app:
-        yield app
 
 
 @pytest.mark.browser

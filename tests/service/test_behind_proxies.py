@@ -8,7 +8,8 @@ import time
 import gradio_client
 import httpx
 import pytest
-from test_public_api import Served, free_port, running
+from app_process import free_port
+from test_public_api import Served, running
 
 from kling_ui.simulator import Simulator
 
@@ -71,7 +72,7 @@ def ports(served, tmp_path_factory):
     for port in ports.values():
         for _ in range(200):
             try:
-                httpx.get(f"http://127.0.0.1:{port}/", timeout=5)
+                httpx.get(f"http://127.0.0.1:{port}/", timeout=60)
                 break
             except httpx.TransportError:
                 time.sleep(0.05)

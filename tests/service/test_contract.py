@@ -17,7 +17,7 @@ from itertools import combinations, product
 
 import av
 import pytest
-from harness import TOO_LONG_SECONDS, QuickRuntime, service_at, submit
+from harness import TOO_LONG_SECONDS, QuickRuntime, every, service_at, submit
 from PIL import Image
 
 from kling_ui.catalog import (
@@ -612,10 +612,21 @@ def broken_rules(model):
 
 
 EVERY_MODEL = [pytest.param(model, id=model.id) for model in MODELS.values()]
+
+
+def distinct_parameters():
+    """Yield each distinct parameter once, with the first model that has it."""
+    known = []
+    for model in MODELS.values():
+        for param in model.params:
+            if param not in known:
+                known.append(param)
+                yield model, param
+
+
 EVERY_PARAMETER = [
     pytest.param(model, param, id=f"{model.id}-{param.name}")
-    for model in MODELS.values()
-    for param in model.params
+    for model, param in distinct_parameters()
 ]
 LEAST = [
     pytest.param(model, names, id=f"{model.id}-{'+'.join(names) or 'required'}")
@@ -623,12 +634,12 @@ LEAST = [
     for names in least(model)
 ]
 FULLEST = [
-    pytest.param(model, names, pick, id=f"{model.id}-{'+'.join(names[:2])}-{pick.__name__}")
+    pytest.param(model, names, id=f"{model.id}-{'+'.join(names[:2])}")
     for model in MODELS.values()
     for names in fullest_sets(model)
-    for pick in (plainest, fullest)
 ]
-every_model = pytest.mark.parametrize("model", EVERY_MODEL)
+every_model = every(MODELS.values())
+with_every_model = pytest.mark.parametrize("model", EVERY_MODEL)
 every_parameter = pytest.mark.parametrize(("model", "param"), EVERY_PARAMETER)
 
 
@@ -725,13 +736,11 @@ async def test_the_least_that_a_model_needs_is_sent_unchanged(service, provider,
     await assert_arrives_unchanged(service, provider, model, values)
 
 
-@pytest.mark.parametrize(("model", "names", "pick"), FULLEST)
-async def test_all_that_a_model_takes_together_is_sent_unchanged(
-    service, provider, model, names, pick
-):
-    given = {name: pick(model.param(name)) for name in names if name != "image_url"}
+@pytest.mark.parametrize(("model", "names"), FULLEST)
+async def test_all_that_a_model_takes_together_is_sent_unchanged(service, provider, model, names):
+    given = {name: fullest(model.param(name)) for name in names if name != "image_url"}
     if "image_url" in names and not model.param("effect_scene"):
-        given["image_url"] = pick(model.param("image_url"))
+        given["image_url"] = fullest(model.param("image_url"))
     values = around(model, given, fill=plainest)
     assert set(values) == set(names)
     await assert_arrives_unchanged(service, provider, model, values)
@@ -804,7 +813,7 @@ async def test_each_wrong_value_is_refused_under_its_name_and_nothing_is_sent(
     await assert_stay_here(service, provider, model, cases)
 
 
-@every_model
+@with_every_model
 async def test_what_is_required_and_not_there_is_asked_for_and_nothing_is_sent(
     service, provider, model
 ):
@@ -820,7 +829,7 @@ async def test_what_is_required_and_not_there_is_asked_for_and_nothing_is_sent(
     await assert_stay_here(service, provider, model, cases)
 
 
-@every_model
+@with_every_model
 async def test_what_a_model_does_not_know_is_refused_by_name_and_nothing_is_sent(
     service, provider, model
 ):
@@ -835,7 +844,7 @@ async def test_what_a_model_does_not_know_is_refused_by_name_and_nothing_is_sent
     await assert_stay_here(service, provider, model, cases)
 
 
-@every_model
+@with_every_model
 async def test_what_the_provider_does_not_take_together_is_refused_and_nothing_is_sent(
     service, provider, model
 ):

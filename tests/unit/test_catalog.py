@@ -4,7 +4,8 @@ import json
 import math
 
 import pytest
-from hypothesis import example, given, settings
+from harness import every
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kling_ui.catalog import MODELS, Choice, InvalidValuesError, Number, Task, Text, find_model
@@ -14,7 +15,7 @@ PROMPT = "A cheerful raccoon"
 HUGE = 10**400
 """A whole number that JSON may hold and a float can't."""
 
-every_model = pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
+every_model = every(MODELS.values())
 
 
 def problems(model, values):
@@ -248,7 +249,6 @@ def a_model_and_values(draw):
     return model, draw(st.dictionaries(names, json_values, max_size=8))
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
 @given(a_model_and_values())
 @example((MODEL, {"prompt": "a", "cfg_scale": HUGE}))
 @example((MODEL, {"prompt": "a", "duration": -HUGE}))

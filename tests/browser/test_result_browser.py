@@ -1,30 +1,16 @@
 """The result in a real Chromium: presenting by link, running again, Back, the places of a phone."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from test_browser import App, browser, is_playing, opened, press, running_app, status_is, write
 
-pytestmark = pytest.mark.browser
+from browser.rig import SOON, App, is_playing, opened, press, status_is, write
 
-__all__ = ["browser"]
+# What is in the videos is looked at elsewhere.
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("films")]
 
 PRESENTING = re.compile(r"\bk-presenting\b")
-SOON = 30_000
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    with running_app(tmp_path_factory.mktemp("results")) as app:
-        yield app
-
-
-@pytest.fixture
-def page(browser: Browser, app: App) -> Iterator[Page]:
-    app.come_to_rest()
-    yield from opened(browser, app)
 
 
 def make(page: Page, prompt: str) -> str:

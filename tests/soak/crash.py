@@ -1,9 +1,10 @@
 """Kill the app with SIGKILL at random moments, again and again, and then count the money.
 
-Usage: python tests/crash.py [ROUNDS] [--apps N] [--seed S]. One simulator lives in this process;
-what is killed is a light process of nothing but ledger, client and service, ROUNDS times, and
-the real app.py, N times (every 25th round unless said), over the same data folder. At the end
-everything may finish, and ledger, files and the simulator's own count of charges are compared.
+Usage: python tests/soak/crash.py [ROUNDS] [--apps N] [--seed S]. One simulator lives in this
+process; what is killed is a light process of nothing but ledger, client and service, ROUNDS
+times, and the real app.py, N times (every 25th round unless said), over the same data folder. At
+the end everything may finish, and ledger, files and the simulator's own count of charges are
+compared.
 """
 
 import argparse
@@ -13,8 +14,6 @@ import multiprocessing
 import os
 import random
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,8 +27,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-HOME = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HOME))
+TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS.parent), str(TESTS)]
+
+from app_process import AppProcess  # noqa: E402
 
 from kling_ui import media  # noqa: E402
 from kling_ui.client import Client  # noqa: E402
@@ -41,54 +42,18 @@ MODEL = "kling-video/v1.6/standard/text-to-video"
 KEY = "sk-crash-0123456789"
 TASK_SECONDS = 0.25
 POLL_SECONDS = 0.05
-START_SECONDS = 60.0
-END_SECONDS = 60.0
+ANSWER_SECONDS = 240.0
+END_SECONDS = 240.0
 # A light process lives for up to this long, an app for a little longer: it takes more to start.
 LIGHT_SECONDS, APP_SECONDS = 0.5, 1.2
 
 
-class App:
-    """app.py in a process of its own."""
+class App(AppProcess):
+    """app.py, and its API."""
 
     def __init__(self, folder: Path, base_url: str, **environ: str) -> None:
-        self.folder = folder
-        self.base_url = base_url
-        self.environ = environ
-        self.port = free_port()
-        self.log = folder / "app.log"
-        folder.mkdir(parents=True, exist_ok=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Start it without waiting for it."""
-        environ = {
-            **os.environ,
-            "AIML_API_KEY": KEY,
-            "AIML_API_BASE_URL": self.base_url,
-            "KLING_UI_DATA_DIR": str(self.folder),
-            "KLING_UI_POLL_SECONDS": str(POLL_SECONDS),
-            "GRADIO_SERVER_PORT": str(self.port),
-            "GRADIO_ANALYTICS_ENABLED": "False",
-            "GRADIO_TEMP_DIR": str(self.folder / "uploads"),
-            **self.environ,
-        }
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "app.py"], cwd=HOME, env=environ, stdout=log, stderr=log
-            )
-
-    def wait_until_served(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                with urllib.request.urlopen(self.url, timeout=5):
-                    return
-            except OSError:
-                time.sleep(0.1)
-        raise AssertionError(self.log.read_text())
+        polls = {"KLING_UI_POLL_SECONDS": str(POLL_SECONDS)}
+        super().__init__(folder, base_url, key=KEY, **polls, **environ)
 
     def submit(self, prompt: str) -> None:
         """Press Generate, as far as the API is concerned, and don't wait for what comes of it."""
@@ -98,7 +63,7 @@ class App:
         """Call the API and return its answer."""
         event = self._post(name, list(arguments))
         address = f"{self.url}/gradio_api/call/{name}/{event}"
-        with urllib.request.urlopen(address, timeout=START_SECONDS) as answer:
+        with urllib.request.urlopen(address, timeout=ANSWER_SECONDS) as answer:
             lines = answer.read().decode().splitlines()
         return next(json.loads(line[6:])[0] for line in lines if line.startswith("data: ["))
 
@@ -108,18 +73,8 @@ class App:
             data=json.dumps({"data": arguments}).encode(),
             headers={"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=START_SECONDS) as answer:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
             return str(json.load(answer)["event_id"])
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def live(folder: Path, base_url: str, pipe: Connection) -> None:

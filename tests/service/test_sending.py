@@ -13,6 +13,7 @@ from dataclasses import replace
 from io import BytesIO
 
 import pytest
+from app_process import START_SECONDS
 from crash import App
 from harness import (
     LOST,
@@ -542,7 +543,7 @@ def test_a_second_app_on_the_same_folder_is_refused_until_the_first_has_died(
     second.log = tmp_path / "second.log"
     second.start()
     try:
-        assert second.process.wait(30) == 1
+        assert second.process.wait(START_SECONDS) == 1
         said = second.log.read_text()
         assert f"Kling UI can't start: another one is using {app.folder}." in said
         assert "KLING_UI_DATA_DIR" in said
@@ -597,7 +598,7 @@ def test_the_app_ends_when_it_is_asked_to_also_in_the_middle_of_a_generation(app
         assert page.readline()
         app.process.send_signal(signal.Signals[name])
         # Within about a second, but no test asserts a time; without an end of ours, never.
-        app.process.wait(30)
+        app.process.wait(START_SECONDS)
     assert "Traceback" not in app.log.read_text()
     ledger = Ledger(f"sqlite:///{app.folder}/kling-ui.db")
     ledger.open()

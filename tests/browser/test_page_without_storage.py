@@ -1,19 +1,16 @@
 """The page where a browser denies what others give: storage, camera, clipboard, autoplay."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from test_browser import (
+
+from browser.rig import (
     PROMPT,
     SOON,
     App,
-    browser,
     open_page,
-    opened,
     press,
-    running_app,
     settle,
     status_is,
     write,
@@ -21,7 +18,6 @@ from test_browser import (
 
 pytestmark = pytest.mark.browser
 
-__all__ = ["browser"]
 
 TYPING_PAUSE_MS = 800
 """Longer than create.js waits until it tells what was typed."""
@@ -32,18 +28,6 @@ DENY_STORAGE = """
     Object.defineProperty(window, name, denied);
   }
 """
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    with running_app(tmp_path_factory.mktemp("storage"), seconds=0.5) as app:
-        yield app
-
-
-@pytest.fixture
-def page(browser: Browser, app: App) -> Iterator[Page]:
-    app.come_to_rest()
-    yield from opened(browser, app)
 
 
 def test_the_page_works_where_storage_is_denied(browser: Browser, app: App):

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from harness import every
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PARTS = {
     *("settings", "startup", "catalog", "client", "ledger", "media", "service", "simulator", "ui"),
 }
@@ -61,9 +61,7 @@ def imports(path):
     return names
 
 
-every_module = pytest.mark.parametrize(
-    ("path", "part"), sources(), ids=[str(path.relative_to(ROOT)) for path, _ in sources()]
-)
+every_module = every(sources())
 
 
 def test_every_part_stands_in_the_table():

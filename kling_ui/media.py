@@ -68,6 +68,14 @@ class VideoFacts:
     frames_per_second: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playback:
+    """What a player can't tell of a video before it plays. `frames_per_second` 0: not known."""
+
+    frames_per_second: float
+    has_sound: bool
+
+
 @contextmanager
 def open_media(
     source: Path | bytes, *, containers: Iterable[str] = (MP4,), raw: bool = False
@@ -135,6 +143,19 @@ def verify(path: Path) -> VideoFacts:
             return _facts(container)
     except (av.FFmpegError, OSError, ValueError, IndexError, struct.error) as exc:
         raise BrokenVideoError(f"The file is not a whole MP4 video ({_reason(exc)}).") from exc
+
+
+def playback(path: Path) -> Playback:
+    """Return how a video plays, from its header alone. Raises BrokenVideoError."""
+    try:
+        with open_media(path) as container:
+            stream = film(container)
+            rate = stream.average_rate if stream else None
+            return Playback(
+                frames_per_second=float(rate or 0), has_sound=bool(container.streams.audio)
+            )
+    except (av.FFmpegError, OSError, ValueError, IndexError) as exc:
+        raise BrokenVideoError(f"The video can't be opened ({_reason(exc)}).") from exc
 
 
 def save_poster(video: Path, poster: Path, *, max_side: int = 640) -> None:

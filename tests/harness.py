@@ -50,6 +50,7 @@ API_FIELDS = {
     "usd_spent",
     "simulated",
     "starred",
+    "set",
     "error",
 }
 """All that the API tells of a generation: neither the owner nor anything else of the row."""

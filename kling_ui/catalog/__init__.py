@@ -4,12 +4,15 @@ The form, the validation, the payload and the API listing all derive from the ro
 This package knows neither HTTP nor Gradio.
 """
 
-from kling_ui.catalog.inputs import Inputs, MissingInputError, is_reference
+from kling_ui.catalog.inputs import MEDIA_TYPES, Inputs, MissingInputError, is_reference
 from kling_ui.catalog.media_input import (
     PictureLimits,
     Taken,
     UnusableMediaError,
+    data_uri,
     resized_mask,
+    seconds_of,
+    size_of,
     take_audio,
     take_picture,
     take_video,
@@ -60,6 +63,7 @@ __all__ = [
     "MAX_ELEMENTS",
     "MAX_PROMPT",
     "MAX_REFERENCES",
+    "MEDIA_TYPES",
     "MODELS",
     "NOTED",
     "PAIR_SCENES",
@@ -94,6 +98,7 @@ __all__ = [
     "Text",
     "UnusableMediaError",
     "body",
+    "data_uri",
     "find_model",
     "is_reference",
     "keep",
@@ -101,6 +106,8 @@ __all__ = [
     "prepare",
     "references",
     "resized_mask",
+    "seconds_of",
+    "size_of",
     "take_audio",
     "take_picture",
     "take_video",

@@ -3,6 +3,7 @@
 Holds the `Generation` value that service and UI exchange. Knows neither HTTP nor Gradio.
 """
 
+from kling_ui.ledger.admission import Admission, AdmissionRules, DayBudget
 from kling_ui.ledger.engine import LONGEST_WAIT_SECONDS, LedgerError
 from kling_ui.ledger.generation import (
     LIVE,
@@ -12,6 +13,7 @@ from kling_ui.ledger.generation import (
     ErrorKind,
     Generation,
     GenerationError,
+    GenerationSet,
     Status,
 )
 from kling_ui.ledger.history_query import HistoryQuery, HistorySort, HistoryTotals, SearchTerm
@@ -23,9 +25,13 @@ __all__ = [
     "NOT_CHARGED",
     "SIMULATOR",
     "UNFINISHED",
+    "Admission",
+    "AdmissionRules",
+    "DayBudget",
     "ErrorKind",
     "Generation",
     "GenerationError",
+    "GenerationSet",
     "HistoryQuery",
     "HistorySort",
     "HistoryTotals",

@@ -45,6 +45,7 @@ class ErrorKind(StrEnum):
     RATE_LIMIT = "rate_limit"
     CONCURRENCY_LIMIT = "concurrency_limit"
     CONFIRM = "confirm"
+    DAY_LIMIT = "day_limit"
     CANCELLED = "cancelled"
     ABANDONED = "abandoned"
     UNKNOWN = "unknown"
@@ -82,7 +83,11 @@ class Generation:
     it on the stage or counted as running; it is asked for all the same. `is_repeatable`: its
     payload is whole; ledgers of version 1 kept no more than the beginnings of files. `seconds`,
     `width` and `height` (pixels) are the video's own, None before it is there. `deleted_at`: its
-    owner has deleted it; what it cost still counts.
+    owner has deleted it; what it cost still counts. `set_id` names the set it was submitted with
+    and `set_position` its place in there. `confirmed_at` is when a person last wanted it sent,
+    None where one has to be asked, and `usd_confirmed` the most it may cost by that, None: no
+    bound. `admitted_at` is when one that waits in a set was given its turn. `chain` holds the ids
+    of the generations that it continues, the first one first.
     """
 
     id: str
@@ -109,6 +114,12 @@ class Generation:
     seconds: float | None = None
     width: int | None = None
     height: int | None = None
+    set_id: str | None = None
+    set_position: int | None = None
+    confirmed_at: str | None = None
+    usd_confirmed: float | None = None
+    admitted_at: str | None = None
+    chain: tuple[str, ...] = ()
 
     @property
     def prompt(self) -> str:
@@ -120,6 +131,16 @@ class Generation:
     def is_simulated(self) -> bool:
         """Tell whether the simulator made it: no money, no real video."""
         return self.origin == SIMULATOR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationSet:
+    """What was submitted together, by one owner under one name. `created_at`: UTC, ISO 8601."""
+
+    id: str
+    name: str
+    owner: str
+    created_at: str
 
 
 SIMULATOR = "simulator"

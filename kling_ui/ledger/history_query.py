@@ -47,6 +47,7 @@ class HistoryQuery:
     statuses: tuple[Status, ...] = ()
     is_starred: bool | None = None
     is_simulated: bool | None = None
+    sets: tuple[str, ...] = ()
     sort: HistorySort = HistorySort.NEWEST
 
 
@@ -106,6 +107,8 @@ def _filters(query: HistoryQuery) -> Iterator[_Condition]:
     if query.is_simulated is not None:
         is_simulated = table.origin == SIMULATOR
         yield is_simulated if query.is_simulated else ~is_simulated
+    if query.sets:
+        yield table.set_id.in_(query.sets)
 
 
 def _holds(term: SearchTerm) -> _Condition:

@@ -15,7 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from kling_ui.ledger import history_query, schema
+from kling_ui.ledger import admission, history_query, schema, spending
+from kling_ui.ledger.admission import Admission, AdmissionRules
 from kling_ui.ledger.engine import (
     LONGEST_WAIT_SECONDS,
     LedgerError,
@@ -26,18 +27,21 @@ from kling_ui.ledger.engine import (
     open_engine,
 )
 from kling_ui.ledger.generation import (
-    NOT_CHARGED,
     SIMULATOR,
     UNFINISHED,
     Generation,
     GenerationError,
+    GenerationSet,
     Status,
 )
 from kling_ui.ledger.history_query import HistoryQuery, HistoryTotals
 from kling_ui.ledger.rows import generation_of
-from kling_ui.ledger.schema import GENERATIONS, INPUTS
+from kling_ui.ledger.schema import GENERATIONS, INPUTS, SETS
 
 _IS_KEPT = GENERATIONS.c.deleted_at.is_(None)
+
+LONGEST_CHAIN = 50
+"""Of a generation that continues others: how many of those before it are kept in its row."""
 
 
 class Ledger:
@@ -76,10 +80,8 @@ class Ledger:
             raise
 
     def _migrate(self) -> None:
-        with self._transaction() as connection:
-            if connection.dialect.name == "sqlite":
-                # Else each ALTER TABLE would be a commit of its own, and a crash leave half a step.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+        # Else each ALTER TABLE would be a commit of its own, and a crash leave half a step.
+        with self._exclusive() as connection:
             schema.migrate(connection)
 
     def close(self) -> None:
@@ -100,10 +102,50 @@ class Ledger:
     def insert(self, generation: Generation) -> None:
         """Commit a new row."""
         self.check_file()
-        found_by = schema.search_text(generation.model, generation.payload)
-        row = {**dataclasses.asdict(generation), "search_text": found_by}
         with self._my_turn(), self._transaction() as connection:
-            connection.execute(sa.insert(GENERATIONS).values(row))
+            connection.execute(sa.insert(GENERATIONS).values(_row_of(generation)))
+
+    def insert_set(
+        self, generations: Collection[Generation], *, new_set: GenerationSet | None = None
+    ) -> None:
+        """Commit the rows of a set all together, and the set itself where it is new."""
+        self.check_file()
+        rows = [_row_of(generation) for generation in generations]
+        with self._my_turn(), self._exclusive() as connection:
+            if new_set is not None:
+                connection.execute(sa.insert(SETS).values(dataclasses.asdict(new_set)))
+            connection.execute(sa.insert(GENERATIONS), rows)
+
+    def get_set(self, set_id: str) -> GenerationSet | None:
+        """Return the set with this id, or None."""
+        with self._transaction() as connection:
+            row = connection.execute(sa.select(SETS).where(SETS.c.id == set_id)).mappings().first()
+        return None if row is None else GenerationSet(**row)
+
+    def of_set(self, set_id: str) -> list[Generation]:
+        """Return the generations of a set in the order in which they were submitted."""
+        table = GENERATIONS.c
+        order = (table.set_position, table.created_at, table.id)
+        wanted = sa.select(GENERATIONS).where(table.set_id == set_id, _IS_KEPT)
+        return self._read(wanted.order_by(*order))
+
+    def end_waiting(
+        self, ids: Collection[str], *, status: Status, error: GenerationError
+    ) -> list[str]:
+        """Commit an end to those of these that wait; return their ids."""
+        table, stamp = GENERATIONS.c, self.stamp()
+        end = {"status": status, "error": dataclasses.asdict(error), "finished_at": stamp}
+        wanted = table.id.in_(ids) & (table.status == Status.WAITING)
+        with self._my_turn(), self._exclusive() as connection:
+            found = list(connection.execute(sa.select(table.id).where(wanted)).scalars())
+            ended = sa.update(GENERATIONS).where(table.id.in_(found))
+            connection.execute(ended.values(**end, updated_at=stamp))
+        return found
+
+    def admit(self, rules: AdmissionRules) -> Admission:
+        """Give the free places of an account to what waits in sets, in one transaction."""
+        with self._my_turn(), self._exclusive() as connection:
+            return admission.admit(connection, rules, stamp=self.stamp())
 
     def update(
         self, generation_id: str, *, only_from: tuple[Status, ...] = (), **changes: Any
@@ -254,26 +296,15 @@ class Ledger:
             connection.execute(stripped.values(**nothing, is_repeatable=False))
 
     def spent_since(self, stamp: str, *, origin: str, assumed_usd: float) -> float:
-        """Return the USD that `origin` charges for what was submitted since `stamp`.
+        """Return the USD that `origin` charges for what was sent since `stamp`.
 
-        A generation without a figure so far counts as the dearest one of its model that has one,
-        or as `assumed_usd`.
+        A generation without a figure so far counts as the most that was confirmed for it, as the
+        dearest one of its model that has one, or as `assumed_usd`. One that waits for its turn
+        in a set does not count yet.
         """
-        table, other = GENERATIONS.c, GENERATIONS.alias().c
-        dearest = (
-            sa.select(sa.func.max(other.usd_spent))
-            .where(
-                other.model == table.model,
-                other.origin == origin,
-                other.status.not_in(NOT_CHARGED),
-            )
-            .scalar_subquery()
-        )
-        usd = sa.func.sum(sa.func.coalesce(table.usd_spent, dearest, assumed_usd))
-        is_charged = table.status.not_in(NOT_CHARGED)
-        wanted = (table.created_at >= stamp, table.origin == origin, is_charged)
+        spent = spending.spent_since(stamp, origin=origin, assumed_usd=assumed_usd)
         with self._transaction() as connection:
-            return float(connection.execute(sa.select(usd).where(*wanted)).scalar() or 0.0)
+            return float(connection.execute(spent).scalar() or 0.0)
 
     def claim_inputs(self, owner: str, references: Iterable[str]) -> None:
         """Note that these inputs are an owner's: who names one of another's gets nothing."""
@@ -289,6 +320,23 @@ class Ledger:
         query = sa.select(INPUTS.c.reference).where(INPUTS.c.owner == owner)
         with self._transaction() as connection:
             return set(connection.execute(query).scalars())
+
+    def note_frame(self, owner: str, reference: str, *, of: str) -> None:
+        """Note that an owner's input is a picture of the video of generation `of`."""
+        mine = (INPUTS.c.owner == owner) & (INPUTS.c.reference == reference)
+        with self._my_turn(), self._transaction() as connection:
+            connection.execute(sa.update(INPUTS).where(mine).values(frame_of=of))
+
+    def chain_to(self, owner: str, reference: str) -> tuple[str, ...]:
+        """Return the ids of what a generation continues that begins with an owner's input.
+
+        The first one first; none where the input is no picture of a video.
+        """
+        mine = (INPUTS.c.owner == owner) & (INPUTS.c.reference == reference)
+        with self._transaction() as connection:
+            source = connection.execute(sa.select(INPUTS.c.frame_of).where(mine)).scalar()
+        before = self.get(source) if source else None
+        return (*before.chain, before.id)[-LONGEST_CHAIN:] if before else ()
 
     def payloads_with_inputs(self) -> list[dict[str, Any]]:
         """Return every payload that refers to an input."""
@@ -345,6 +393,14 @@ class Ledger:
             self._turn.release()
 
     @contextmanager
+    def _exclusive(self) -> Iterator[Connection]:
+        """Begin a transaction that keeps other writers out from its first statement on."""
+        with self._transaction() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    @contextmanager
     def _transaction(self) -> Iterator[Connection]:
         try:
             with self._engine.begin() as connection:
@@ -354,3 +410,8 @@ class Ledger:
             # tell its address.
             said = exc.orig if self._file else type(exc.orig).__name__
             raise LedgerError(f"{self._name} can't be used: {said}.") from exc.orig
+
+
+def _row_of(generation: Generation) -> dict[str, Any]:
+    found_by = schema.search_text(generation.model, generation.payload)
+    return {**dataclasses.asdict(generation), "search_text": found_by}

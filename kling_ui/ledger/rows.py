@@ -19,14 +19,16 @@ def generation_of(row: RowMapping) -> Generation | None:
         values["error"] = _error(values["error"])
         for name in ("created_at", "updated_at"):
             _check_moment(values[name])
-        for name in ("finished_at", "sent_at", "deleted_at"):
+        for name in ("finished_at", "sent_at", "deleted_at", "confirmed_at", "admitted_at"):
             _check_moment(values[name], may_be_none=True)
     except (ValueError, TypeError):
         _log.error("The ledger's row %.64s can't be read and is left out.", values["id"])
         return None
     del values["search_text"]
-    for name in ("credits_used", "usd_spent", "seconds", "width", "height"):
+    for name in ("credits_used", "usd_spent", "usd_confirmed", "seconds", "width", "height"):
         values[name] = values[name] if isinstance(values[name], int | float) else None
+    chain = values["chain"] if isinstance(values["chain"], list) else []
+    values["chain"] = tuple(each for each in chain if isinstance(each, str))
     values["payload"] = values["payload"] if isinstance(values["payload"], dict) else {}
     for name in ("is_put_away", "is_repeatable", "is_starred"):
         values[name] = bool(values[name])

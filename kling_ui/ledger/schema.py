@@ -40,10 +40,26 @@ GENERATIONS = sa.Table(
     sa.Column("width", sa.Integer),
     sa.Column("height", sa.Integer),
     sa.Column("search_text", sa.Text),
+    sa.Column("set_id", sa.String(32)),
+    sa.Column("set_position", sa.Integer),
+    sa.Column("confirmed_at", sa.Text),
+    sa.Column("usd_confirmed", sa.Float),
+    sa.Column("admitted_at", sa.Text),
+    sa.Column("chain", sa.JSON),
     sa.Index("generations_by_owner", "owner", "created_at"),
     sa.Index("generations_by_status", "status"),
     sa.Index("generations_by_change", "owner", "updated_at"),
     sa.Index("generations_by_deletion", "owner", "deleted_at", "created_at", "id"),
+    sa.Index("generations_by_set", "set_id", "set_position"),
+)
+
+SETS = sa.Table(
+    "sets",
+    METADATA,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),
 )
 
 INPUTS = sa.Table(
@@ -51,6 +67,7 @@ INPUTS = sa.Table(
     METADATA,
     sa.Column("owner", sa.Text, primary_key=True),
     sa.Column("reference", sa.Text, primary_key=True),
+    sa.Column("frame_of", sa.String(32)),
 )
 
 _CREATE_VERSION_1 = (
@@ -80,6 +97,20 @@ _ADD_VERSION_2 = (
         ON generations (owner, deleted_at, created_at, id)""",
     """CREATE TABLE inputs (
         owner TEXT NOT NULL, reference TEXT NOT NULL, PRIMARY KEY (owner, reference))""",
+)
+_ADD_VERSION_3 = (
+    "ALTER TABLE generations ADD COLUMN set_id VARCHAR(32)",
+    "ALTER TABLE generations ADD COLUMN set_position INTEGER",
+    "ALTER TABLE generations ADD COLUMN confirmed_at TEXT",
+    "ALTER TABLE generations ADD COLUMN usd_confirmed FLOAT",
+    "ALTER TABLE generations ADD COLUMN admitted_at TEXT",
+    "ALTER TABLE generations ADD COLUMN chain JSON",
+    "ALTER TABLE inputs ADD COLUMN frame_of VARCHAR(32)",
+    "UPDATE generations SET confirmed_at = created_at",
+    "CREATE INDEX generations_by_set ON generations (set_id, set_position)",
+    """CREATE TABLE sets (
+        id VARCHAR(32) NOT NULL PRIMARY KEY, name TEXT NOT NULL, owner TEXT NOT NULL,
+        created_at TEXT NOT NULL)""",
 )
 _RENAMED_STATUSES = {"withdrawn": Status.CANCELLED, "forgotten": Status.ABANDONED}
 """What version 1 wrote as `rejected` and told apart by the kind of its error."""
@@ -148,7 +179,13 @@ def _seconds(payload: Mapping[str, Any]) -> float | None:
         return None
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_create, _add_version_2)
+def _add_version_3(connection: Connection) -> None:
+    """Add sets, what a person confirmed of a generation and when, and whose turn it is."""
+    for statement in _ADD_VERSION_3:
+        connection.execute(sa.text(statement))
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_create, _add_version_2, _add_version_3)
 """Step n takes a ledger from version n to n + 1; a released step is never edited."""
 
 

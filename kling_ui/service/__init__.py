@@ -11,8 +11,10 @@ from kling_ui.ledger import (
     LedgerError,
     Status,
 )
+from kling_ui.media import Playback
+from kling_ui.service.batches import Batch, Batches, RefusedBatchError
 from kling_ui.service.connection import CannotConnectError, Connector
-from kling_ui.service.context import PollSettings, Runtime
+from kling_ui.service.context import PollSettings
 from kling_ui.service.continuation import CannotContinueError, continued, next_model
 from kling_ui.service.day_limit import DayLimitError
 from kling_ui.service.estimates import Estimate, Estimates
@@ -28,6 +30,7 @@ from kling_ui.service.live_catalog import LiveCatalog
 from kling_ui.service.model_check import ModelCheck
 from kling_ui.service.request_export import RequestExport, export_request
 from kling_ui.service.run_changes import changes
+from kling_ui.service.runtime import Runtime
 from kling_ui.service.service import Service
 from kling_ui.service.video_recipe import VideoRecipe
 from kling_ui.service.waits import UsualWait, UsualWaits
@@ -38,6 +41,8 @@ __all__ = [
     "SIMULATOR",
     "UNDO_SECONDS",
     "VIDEO",
+    "Batch",
+    "Batches",
     "CannotConnectError",
     "CannotContinueError",
     "Connector",
@@ -56,7 +61,9 @@ __all__ = [
     "LedgerError",
     "LiveCatalog",
     "ModelCheck",
+    "Playback",
     "PollSettings",
+    "RefusedBatchError",
     "RequestExport",
     "Runtime",
     "Service",

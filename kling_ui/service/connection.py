@@ -13,12 +13,15 @@ from typing import Any
 from kling_ui.client import AccessDeniedError, Client, ClientError, Route
 from kling_ui.ledger import LIVE, SIMULATOR, Generation, Ledger, LedgerError
 from kling_ui.service.balance import Balance
-from kling_ui.service.context import PollSettings, RunContext, Runtime
+from kling_ui.service.context import PollSettings, RunContext
 from kling_ui.service.day_limit import DayLimit
 from kling_ui.service.estimates import Estimates
 from kling_ui.service.files import Files
 from kling_ui.service.live_catalog import LiveCatalog
+from kling_ui.service.quotes import Quotes
 from kling_ui.service.runner import GenerationRunner
+from kling_ui.service.runtime import Runtime
+from kling_ui.service.turns import Turns
 from kling_ui.service.waits import UsualWaits
 
 KEY_CHECK_SECONDS = 20.0
@@ -44,6 +47,8 @@ class Connection:
     estimates: Estimates
     day_limit: DayLimit
     balance: Balance
+    quotes: Quotes
+    turns: Turns
     context: RunContext
     runner: GenerationRunner
 
@@ -64,6 +69,8 @@ class ConnectionFactory:
     folder: Path
     files: Files
     body_of: Callable[[Generation], Mapping[str, Any] | None]
+    seconds_of: Callable[[Mapping[str, Any]], float | None]
+    parallel: Callable[[], int]
     route: Route | None
     poll_settings: PollSettings
     runtime: Runtime
@@ -77,7 +84,17 @@ class ConnectionFactory:
         live = LiveCatalog(client=client, folder=self.folder, origin=origin, now=now)
         waits = UsualWaits(ledger=ledger, origin=origin, simulator_seconds=simulator_seconds)
         poll_settings = replace(self.poll_settings, simulator_seconds=simulator_seconds)
-        day_usd = self.day_usd if origin == LIVE else None
+        day_limit = DayLimit(self.day_usd if origin == LIVE else None, ledger=ledger, now=now)
+        estimates = Estimates(live=live, waits=waits, is_simulated=origin == SIMULATOR, now=now)
+        quotes = Quotes(estimates=estimates, live=live, seconds_of=self.seconds_of)
+        turns = Turns(
+            ledger=ledger,
+            origin=origin,
+            key_hash=client.key_hash,
+            parallel=self.parallel,
+            day_limit=day_limit,
+            runtime=self.runtime,
+        )
         context = RunContext(
             client=client,
             ledger=ledger,
@@ -88,6 +105,8 @@ class ConnectionFactory:
             runtime=self.runtime,
             waits=waits,
             live=live,
+            quotes=quotes,
+            turns=turns,
         )
         return Connection(
             origin=origin,
@@ -95,9 +114,11 @@ class ConnectionFactory:
             poll_settings=poll_settings,
             live=live,
             waits=waits,
-            estimates=Estimates(live=live, waits=waits, is_simulated=origin == SIMULATOR, now=now),
-            day_limit=DayLimit(day_usd, ledger=ledger, now=now),
+            estimates=estimates,
+            day_limit=day_limit,
             balance=Balance(client),
+            quotes=quotes,
+            turns=turns,
             context=context,
             runner=GenerationRunner(context),
         )
@@ -206,6 +227,7 @@ class Connections:
     async def close(self) -> None:
         """Close the clients that were made here; the first one is its maker's."""
         for each in self._made:
+            await each.turns.close()
             await each.balance.close()
             if each is not self._first:
                 await each.client.aclose()

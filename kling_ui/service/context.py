@@ -3,11 +3,9 @@
 import asyncio
 import dataclasses
 import logging
-import random
-import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 from kling_ui import catalog
@@ -23,22 +21,15 @@ from kling_ui.ledger import Generation, GenerationError, Ledger, LedgerError, St
 from kling_ui.service import messages, policy
 from kling_ui.service.files import Files
 from kling_ui.service.live_catalog import LiveCatalog
+from kling_ui.service.quotes import Quotes
 from kling_ui.service.runs import Run
+from kling_ui.service.runtime import Runtime
+from kling_ui.service.turns import Turns
 from kling_ui.service.waits import UsualWaits, poll_delay
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 OTHER_ROUTE: Mapping[Route, Route] = {"kling": "universal", "universal": "kling"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Runtime:
-    """Time and randomness, handed in so that tests need not wait for them."""
-
-    sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    monotonic: Callable[[], float] = time.monotonic
-    chance: Callable[[], float] = random.random
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +125,8 @@ class RunContext:
     runtime: Runtime
     waits: UsualWaits
     live: LiveCatalog
+    quotes: Quotes
+    turns: Turns
 
     async def adopt(self, run: Run, found: TaskState | LogEntry) -> Generation:
         """Commit the task id and its price: from here on the task can't be lost."""
@@ -181,6 +174,7 @@ class RunContext:
             if changed.status is not before.status:
                 age = self.age(changed)
                 _log.info("generation %s: %s after %.1f s", changed.id, changed.status, age)
+                self.turns.note(changed.status)
             run.publish(changed)
             return changed
 
@@ -235,8 +229,18 @@ class RunContext:
         )
 
     def age(self, generation: Generation) -> float:
-        """Return the seconds since a generation was asked for."""
-        return self.seconds_since(datetime.fromisoformat(generation.created_at))
+        """Return the seconds since a generation was sent, or asked for where it was not."""
+        began = generation.sent_at or generation.created_at
+        return self.seconds_since(datetime.fromisoformat(began))
+
+    def confirmed_seconds(self, generation: Generation) -> float | None:
+        """Return the seconds since a person wanted a generation, None where one is to be asked."""
+        confirmed_at = generation.confirmed_at
+        return (
+            None
+            if confirmed_at is None
+            else self.seconds_since(datetime.fromisoformat(confirmed_at))
+        )
 
     def seconds_since(self, moment: datetime) -> float:
         """Return the seconds that have passed since `moment`."""

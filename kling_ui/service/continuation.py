@@ -33,6 +33,10 @@ class Preparing(Protocol):
         """Check a request and keep its media."""
         ...
 
+    async def note_frame(self, reference: str, *, of: str, owner: str | None) -> None:
+        """Note that an owner's input is a picture of a generation's video."""
+        ...
+
 
 async def continued(
     service: Preparing, generation: Generation, *, at: At, owner: str | None
@@ -56,6 +60,7 @@ async def continued(
             raise CannotContinueError(str(exc)) from exc
         except catalog.InvalidValuesError as exc:
             raise CannotContinueError(f"{model.title} can't begin with it: {exc}") from exc
+    await service.note_frame(request.payload[_IMAGE], of=generation.id, owner=owner)
     return {"model": model.id, _IMAGE: request.payload[_IMAGE], "prompt": ""}
 
 

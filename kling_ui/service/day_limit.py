@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, time, timedelta
 
-from kling_ui.ledger import LIVE, Ledger
+from kling_ui.ledger import LIVE, DayBudget, Ledger
+from kling_ui.service import messages
 
 ASSUMED_USD = 1.0
 """What a generation without a figure counts as where its model has no other with one. Judged."""
@@ -36,12 +37,23 @@ class DayLimit:
         return self._usd
 
     async def spent_usd(self) -> float:
-        """Return what the API charges, or may charge, for what was submitted since midnight UTC."""
+        """Return what the API charges, or may charge, for what was sent since midnight UTC."""
         return await asyncio.to_thread(
             self._ledger.spent_since,
             self._midnight().isoformat(timespec="milliseconds"),
             origin=LIVE,
             assumed_usd=ASSUMED_USD,
+        )
+
+    def budget(self) -> DayBudget | None:
+        """Return the limit for the ledger to keep, None where there is none."""
+        if self._usd is None:
+            return None
+        return DayBudget(
+            usd=self._usd,
+            since=self._midnight().isoformat(timespec="milliseconds"),
+            assumed_usd=ASSUMED_USD,
+            explanation=messages.day_limit_waits(self._usd),
         )
 
     def _midnight(self) -> datetime:

@@ -84,6 +84,14 @@ class Files:
         path = self._folder / generation.video if generation.video else None
         return path if path is not None and path.is_file() else None
 
+    def playback(self, generation: Generation) -> media.Playback | None:
+        """Return how the video on disk plays, or None where none can be opened."""
+        path = self.path(generation)
+        try:
+            return media.playback(path) if path else None
+        except media.BrokenVideoError:
+            return None
+
     def poster(self, generation: Generation) -> Path | None:
         """Return the video's first picture, or None where there is none."""
         video = self.path(generation)

@@ -17,9 +17,9 @@ from kling_ui.ledger import (
     SearchTerm,
     Status,
 )
-from kling_ui.service.context import Runtime
 from kling_ui.service.files import Files
 from kling_ui.service.owned_inputs import OwnedInputs
+from kling_ui.service.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +40,8 @@ _NO_TOTALS = HistoryTotals(count=0, usd=0.0, simulated_usd=0.0)
 class HistoryFilter:
     """What to find: every word of `search` in prompt, effect, model or id; empty finds all.
 
-    `models` are ids, `tasks` those that the models belong to. None and empty filter nothing.
+    `models` and `sets` are ids, `tasks` those that the models belong to. None and empty filter
+    nothing.
     """
 
     search: str = ""
@@ -49,6 +50,7 @@ class HistoryFilter:
     statuses: tuple[Status, ...] = ()
     is_starred: bool | None = None
     is_simulated: bool | None = None
+    sets: tuple[str, ...] = ()
     sort: HistorySort = HistorySort.NEWEST
 
     def query(self, owner: str) -> HistoryQuery:
@@ -60,6 +62,7 @@ class HistoryFilter:
             statuses=self.statuses,
             is_starred=self.is_starred,
             is_simulated=self.is_simulated,
+            sets=self.sets,
             sort=self.sort,
         )
 

@@ -82,8 +82,34 @@ def asks_to_confirm() -> GenerationError:
     """Say that a request has waited for so long that a person has to want it again."""
     return GenerationError(
         ErrorKind.CONFIRM,
-        "This request waited while the app was not running, for more than an hour. It was not "
+        "The app was started anew, and this request was confirmed more than an hour ago. It was "
+        f"not sent. {_NOTHING_SPENT} Send it now, or don't.",
+    )
+
+
+def costs_more(confirmed_usd: float, usd: float | None) -> GenerationError:
+    """Say that a request may cost more by now than was confirmed, so that a person is asked.
+
+    `usd` is what it may cost, None where nobody can know.
+    """
+    now = (
+        "can't be told from the provider's price list any more"
+        if usd is None
+        else f"is up to {_dollars(usd)} by the provider's price list"
+    )
+    return GenerationError(
+        ErrorKind.CONFIRM,
+        f"The price of this request {now}; you confirmed {_dollars(confirmed_usd)}. It was not "
         f"sent. {_NOTHING_SPENT} Send it now, or don't.",
+    )
+
+
+def day_limit_waits(usd: float) -> GenerationError:
+    """Say that sending a request would exceed what a day may cost, so that it waits."""
+    return GenerationError(
+        ErrorKind.DAY_LIMIT,
+        f"This request would exceed today's limit of {_dollars(usd)}. It waits, and is sent by "
+        f"itself after 00:00 UTC if the app runs then. {_NOTHING_SPENT}",
     )
 
 
@@ -312,6 +338,12 @@ def unexpected() -> GenerationError:
 
 def _for_support(error: ClientError) -> str:
     return f" (For support: request {error.request_id}.)" if error.request_id else ""
+
+
+def _dollars(usd: float) -> str:
+    """Return an amount with all its digits, two decimals at least."""
+    whole, _, decimals = f"{usd:,.6f}".partition(".")
+    return f"${whole}.{decimals.rstrip('0').ljust(2, '0')}"
 
 
 def _time(moment: datetime) -> str:

@@ -51,6 +51,19 @@ class OwnedInputs:
         except (catalog.MissingInputError, OSError):
             return None
 
+    def seconds_of(self, payload: Mapping[str, Any]) -> float | None:
+        """Return how long the sound or video in a payload lasts, None where that isn't known."""
+        model = catalog.MODELS.get(payload.get("model", ""))
+        for param in model.params if model else ():
+            value = payload.get(param.name)
+            is_timed = isinstance(param, catalog.Media) and param.media != "image"
+            if is_timed and isinstance(value, str) and catalog.is_reference(value):
+                try:
+                    return catalog.seconds_of(self._inputs.path(value))
+                except catalog.MissingInputError:
+                    return None
+        return None
+
     def with_files(self, values: Mapping[str, Any], owner: str) -> dict[str, Any]:
         """Return the values with the file of each input in its place.
 

@@ -22,7 +22,7 @@ MAX_QUEUE_SECONDS = 3600.0
 MAX_DOWNLOAD_TRIES = 4
 STILL_RUNNING_AFTER_SECONDS = 30 * 60.0
 CONFIRMED_FOR_SECONDS = 3600.0
-"""How long after its click a request that waits may be sent without asking again."""
+"""How long after it was wanted a request that waits is sent by a new start without asking."""
 
 LOG_REACHES_SECONDS = 92 * 86_400.0
 """How far back the provider's log goes."""
@@ -49,32 +49,37 @@ class SendTries:
     """What has been tried so far to have one request accepted; seconds are those waited."""
 
     connections: int = 0
+    connection_seconds: float = 0.0
     rate_limits: int = 0
     rate_limit_seconds: float = 0.0
     queue_seconds: float = 0.0
 
     def after(self, error: ClientError, waited_seconds: float) -> "SendTries":
         """Return the tries with one more that ended in `error` and is followed by a wait."""
+        is_connection = isinstance(error, NotSentError)
         is_line = isinstance(error, ConcurrencyLimitError)
         is_rate = isinstance(error, RateLimitError) and not is_line
         return SendTries(
-            connections=self.connections + isinstance(error, NotSentError),
+            connections=self.connections + is_connection,
+            connection_seconds=self.connection_seconds + waited_seconds * is_connection,
             rate_limits=self.rate_limits + is_rate,
             rate_limit_seconds=self.rate_limit_seconds + waited_seconds * is_rate,
             queue_seconds=self.queue_seconds + waited_seconds * is_line,
         )
 
 
-def resend_delay(error: ClientError, tries: SendTries, *, chance: float) -> float | None:
+def resend_delay(
+    error: ClientError, tries: SendTries, *, chance: float, is_patient: bool = False
+) -> float | None:
     """Return the seconds after which a POST may be sent again, or None if it must not be.
 
     Only these are sure to have created nothing: no connection (3 tries, full jitter), a 429
     (as long as it asks, a minute at most, else 10 s, 20, 40 …; about 10 minutes in all), and
-    the account's limit of parallel tasks, which is waited for up to an hour.
+    the account's limit of parallel tasks, which is waited for up to an hour. `is_patient`: nobody
+    sits and waits for this one, so that a connection too is waited for up to an hour.
     """
     if isinstance(error, NotSentError):
-        tried = tries.connections + 1
-        return chance * 2.0**tried if tried < MAX_CONNECTION_TRIES else None
+        return _connect_delay(tries, chance=chance, is_patient=is_patient)
     if isinstance(error, ConcurrencyLimitError):
         asked = min(error.retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS)
         growing = 5.0 + min(tries.queue_seconds / 10, 25.0)
@@ -91,9 +96,19 @@ def resend_delay(error: ClientError, tries: SendTries, *, chance: float) -> floa
     return 10.0 * growing * (0.8 + 0.4 * chance)
 
 
-def may_send(age_seconds: float, *, is_confirmed: bool) -> bool:
-    """Tell whether a request that was never sent may be sent without asking a person again."""
-    return is_confirmed or age_seconds <= CONFIRMED_FOR_SECONDS
+def _connect_delay(tries: SendTries, *, chance: float, is_patient: bool) -> float | None:
+    tried = tries.connections + 1
+    if is_patient and tries.connection_seconds < MAX_QUEUE_SECONDS:
+        return 2.0 ** min(tried, 6) * (1 + chance) / 2
+    return chance * 2.0**tried if tried < MAX_CONNECTION_TRIES else None
+
+
+def may_send(confirmed_seconds: float | None) -> bool:
+    """Tell whether a request that waits may be sent without asking a person again.
+
+    `confirmed_seconds` is how long ago one wanted it, None where nobody does for now.
+    """
+    return confirmed_seconds is not None and confirmed_seconds <= CONFIRMED_FOR_SECONDS
 
 
 def status_while_going(state: TaskState, before: Status) -> Status:

@@ -3,12 +3,15 @@
 import json
 import logging
 import math
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
 DEFAULT_ASK_ABOVE_USD = 1.0
 LARGEST_ASK_ABOVE_USD = 10_000.0
+DEFAULT_PARALLEL = 3
+MOST_PARALLEL = 20
 FILE = "preferences.json"
 
 _log = logging.getLogger(__name__)
@@ -19,24 +22,45 @@ class Preferences:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / FILE
-        self._ask_above_usd: float | None = None
+        self._turn = threading.Lock()
+        self._kept: Mapping[str, Any] | None = None
 
     @property
     def ask_above_usd(self) -> float:
         """From which price on, in USD, Generate asks before it spends."""
-        if self._ask_above_usd is None:
-            found = self._read().get("ask_above_usd")
-            self._ask_above_usd = found if _is_sum(found) else DEFAULT_ASK_ABOVE_USD
-        return self._ask_above_usd
+        found = self._values().get("ask_above_usd")
+        return found if _is_sum(found) else DEFAULT_ASK_ABOVE_USD
 
     def set_ask_above_usd(self, usd: float) -> None:
         """Keep the price; raise ValueError for one that is none, OSError where it can't be kept."""
         if not _is_sum(usd):
             raise ValueError(f"Give an amount from 0 to {LARGEST_ASK_ABOVE_USD:,.0f} US dollars.")
-        part = self._file.with_suffix(".part")
-        part.write_text(json.dumps({"ask_above_usd": usd}), "utf-8")
-        part.replace(self._file)
-        self._ask_above_usd = usd
+        self._keep(ask_above_usd=usd)
+
+    @property
+    def parallel(self) -> int:
+        """How many generations may be under way before what waits in batches waits on."""
+        found = self._values().get("parallel")
+        return found if _is_parallel(found) else DEFAULT_PARALLEL
+
+    def set_parallel(self, count: int) -> None:
+        """Keep the number; raise ValueError for one that is none, OSError where it can't be."""
+        if not _is_parallel(count):
+            raise ValueError(f"Give a whole number from 1 to {MOST_PARALLEL}.")
+        self._keep(parallel=count)
+
+    def _keep(self, **changed: float) -> None:
+        with self._turn:
+            values = {**self._values(), **changed}
+            part = self._file.with_suffix(".part")
+            part.write_text(json.dumps(values), "utf-8")
+            part.replace(self._file)
+            self._kept = values
+
+    def _values(self) -> Mapping[str, Any]:
+        if self._kept is None:
+            self._kept = self._read()
+        return self._kept
 
     def _read(self) -> Mapping[str, Any]:
         """Return what the file holds; one that can't be read is as good as none."""
@@ -53,3 +77,7 @@ class Preferences:
 def _is_sum(usd: Any) -> TypeGuard[float]:
     is_number = isinstance(usd, int | float) and not isinstance(usd, bool)
     return is_number and math.isfinite(usd) and 0 <= usd <= LARGEST_ASK_ABOVE_USD
+
+
+def _is_parallel(count: Any) -> TypeGuard[int]:
+    return type(count) is int and 1 <= count <= MOST_PARALLEL

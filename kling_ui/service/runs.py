@@ -44,17 +44,15 @@ class Subscription:
 class Run:
     """One generation under way: its task, its newest snapshot and who watches it.
 
-    `is_cancelled`: a person does not want what waits to be sent. `is_confirmed`: a person wants
-    it although it waited for long. `is_resting`: nothing new is to be expected for a while.
-    `posts` counts how often the request was sent, all times before a restart as one; `remarks`
-    holds what the provider remarked and was logged.
+    `is_cancelled`: a person does not want what waits to be sent. `is_resting`: nothing new is to
+    be expected for a while. `posts` counts how often the request was sent, all times before a
+    restart as one; `remarks` holds what the provider remarked and was logged.
     """
 
     snapshot: Generation
     task: asyncio.Task[None] | None = None
     version: int = 1
     is_cancelled: bool = False
-    is_confirmed: bool = False
     is_resting: bool = False
     is_over: bool = False
     posts: int = 0

@@ -28,16 +28,34 @@ class Sender:
         self._context = context
 
     async def send(self, run: Run) -> Generation:
-        """POST, again only where the last try surely created nothing."""
-        if not policy.may_send(self._context.age(run.snapshot), is_confirmed=run.is_confirmed):
-            await self._context.show(run, messages.asks_to_confirm())
-            return run.snapshot
+        """POST, again only where the last try surely created nothing.
+
+        What is of a set waits for its turn first. A row that a person has to be asked about
+        stays `waiting`, and says so.
+        """
+        if run.snapshot.confirmed_at is None and run.snapshot.error is not None:
+            return run.snapshot  # a person has been asked, and has not answered
+        if not policy.may_send(self._context.confirmed_seconds(run.snapshot)):
+            return await self._ask(run, messages.asks_to_confirm())
+        if run.snapshot.set_id is not None:
+            await self._wait_for_turn(run)
+        if run.is_cancelled:
+            return await self._cancel(run)
         body = await asyncio.to_thread(self._context.body_of, run.snapshot)
         if body is None:
             return await self._end(run, Status.REJECTED, messages.not_repeatable())
+        try:
+            return await self._send(run, body)
+        finally:
+            self._context.turns.leave_line(run)
+
+    async def _send(self, run: Run, body: Mapping[str, Any]) -> Generation:
         tries, route = policy.SendTries(), self._context.first_route(run.snapshot)
         may_change_route = self._context.forced_route is None
         while not run.is_cancelled:
+            price_rise = await self._price_rise(run.snapshot)
+            if price_rise is not None:
+                return await self._ask(run, price_rise)
             error = await self._post(run, body, route)
             if error is None:
                 return run.snapshot
@@ -48,12 +66,32 @@ class Sender:
                 route, may_change_route = OTHER_ROUTE[route], False
                 await self._context.commit(run, status=Status.WAITING, error=None)
                 continue
-            delay = policy.resend_delay(error, tries, chance=self._context.runtime.chance())
+            delay = policy.resend_delay(
+                error,
+                tries,
+                chance=self._context.runtime.chance(),
+                is_patient=run.snapshot.set_id is not None,
+            )
             if delay is None:
                 return await self._reject(run, error)
-            tries = tries.after(error, delay)
-            await self._wait(run, error, delay)
-        return await self._end(run, Status.CANCELLED, messages.cancelled())
+            tries = tries.after(error, await self._wait(run, error, delay))
+        return await self._cancel(run)
+
+    async def _wait_for_turn(self, run: Run) -> None:
+        key_hash = self._context.client.key_hash
+        if run.snapshot.key_hash != key_hash:
+            # Another key's account would never give it a place.
+            await self._context.commit(run, only_from=(Status.WAITING,), key_hash=key_hash)
+        await self._context.turns.wait(run)
+
+    async def _price_rise(self, generation: Generation) -> GenerationError | None:
+        """Return what to ask where a generation may cost more than was confirmed, else None."""
+        confirmed = generation.usd_confirmed
+        if confirmed is None:
+            return None
+        usd = await self._context.quotes.most_usd(generation)
+        is_within = usd is not None and round(usd - confirmed, 6) <= 0
+        return None if is_within else messages.costs_more(confirmed, usd)
 
     async def _post(self, run: Run, body: Mapping[str, Any], route: Route) -> ClientError | None:
         """POST once, from a row that says so; return why it is surely not accepted, or None.
@@ -93,16 +131,37 @@ class Sender:
             await self._context.adopt(run, state)
         return None
 
-    async def _wait(self, run: Run, error: ClientError, seconds: float) -> None:
-        """Let a request wait that was surely not taken; a person may withdraw it meanwhile."""
+    async def _wait(self, run: Run, error: ClientError, seconds: float) -> float:
+        """Let a request wait that was surely not taken; return for how many seconds it did.
+
+        A person may withdraw it meanwhile, or want it to be tried now.
+        """
         is_queued = isinstance(error, ConcurrencyLimitError)
-        waiting = (
-            messages.at_concurrency_limit()
-            if is_queued
-            else messages.waiting_to_send(seconds, error)
-        )
+        if is_queued:
+            self._context.turns.enter_line(run)
+            waiting = messages.at_concurrency_limit()
+        else:
+            self._context.turns.leave_line(run)
+            waiting = messages.waiting_to_send(seconds, error)
         await self._context.commit(run, status=Status.WAITING, error=waiting)
+        began = self._context.runtime.monotonic()
         await run.pause(seconds, self._context.runtime.sleep)
+        return self._context.runtime.monotonic() - began
+
+    async def _ask(self, run: Run, error: GenerationError) -> Generation:
+        """Commit that a person has to be asked, and give the place back."""
+        return await self._context.commit(
+            run, only_from=(Status.WAITING,), confirmed_at=None, admitted_at=None, error=error
+        )
+
+    async def _cancel(self, run: Run) -> Generation:
+        """Commit that a request was withdrawn, where that has not been done already."""
+        return await self._context.commit(
+            run,
+            only_from=(Status.WAITING, Status.SUBMITTING),
+            status=Status.CANCELLED,
+            error=messages.cancelled(),
+        )
 
     async def _reject(self, run: Run, error: ClientError) -> Generation:
         # Some 404s name the model and never say what it is.

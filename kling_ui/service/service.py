@@ -22,10 +22,12 @@ from kling_ui.ledger import (
     LedgerError,
     Status,
 )
+from kling_ui.media import Playback
 from kling_ui.service import messages
 from kling_ui.service.balance import Balance
+from kling_ui.service.batches import NOBODY, Batches
 from kling_ui.service.connection import Connection, ConnectionFactory, Connections, Connector
-from kling_ui.service.context import PollSettings, Runtime
+from kling_ui.service.context import PollSettings
 from kling_ui.service.day_limit import DayLimit
 from kling_ui.service.estimates import Estimates
 from kling_ui.service.files import Files
@@ -33,15 +35,14 @@ from kling_ui.service.history import History
 from kling_ui.service.live_catalog import LiveCatalog
 from kling_ui.service.owned_inputs import Kind, OwnedInputs
 from kling_ui.service.preferences import Preferences
-from kling_ui.service.runner import GenerationRunner
-from kling_ui.service.runs import Registry, Run
+from kling_ui.service.runs import Registry
+from kling_ui.service.runtime import Runtime
+from kling_ui.service.starter import RunStarter
 from kling_ui.service.waits import UsualWaits
 
 _log = logging.getLogger(__name__)
 
 PURGE_EVERY_SECONDS = 3600.0
-NOBODY = ""
-"""The owner of what was submitted by someone who is nobody: it is in no one's list."""
 
 
 class Service:
@@ -71,13 +72,14 @@ class Service:
         self._runtime = runtime or Runtime()
         self._runs = Registry()
         self._inputs = OwnedInputs(folder / "inputs", ledger=ledger, now=self._runtime.now)
-        self._beginning: set[str] = set()
         poll_settings = poll_settings or PollSettings()
         factory = ConnectionFactory(
             ledger=ledger,
             folder=folder,
             files=self.files,
             body_of=self._inputs.body_of,
+            seconds_of=self._inputs.seconds_of,
+            parallel=lambda: self.preferences.parallel,
             route=route,
             poll_settings=poll_settings,
             runtime=self._runtime,
@@ -86,6 +88,18 @@ class Service:
         seconds = poll_settings.simulator_seconds
         first = factory.connection(client, origin, simulator_seconds=seconds)
         self.connections = Connections(factory, first, connector=connector)
+        self._starter = RunStarter(ledger=ledger, runs=self._runs, connections=self.connections)
+        self.batches = Batches(
+            ledger=ledger,
+            files=self.files,
+            connections=self.connections,
+            starter=self._starter,
+            runs=self._runs,
+            new=self._new,
+            prepare=self.prepare,
+            get=self.get,
+            confirm=self._confirm,
+        )
         self.history = History(
             ledger=ledger,
             files=self.files,
@@ -136,7 +150,7 @@ class Service:
         Returns the account's balance in USD. Raises CannotConnectError: then nothing has changed.
         """
         balance = await self.connections.use_key(key)
-        await asyncio.shield(self._take_on(self.connections.current))
+        await asyncio.shield(self._starter.take_on(self.connections.current))
         return balance
 
     async def use_simulator(self) -> None:
@@ -145,7 +159,7 @@ class Service:
         What the API works on is asked for all the same. Raises CannotConnectError.
         """
         await self.connections.use_simulator()
-        await asyncio.shield(self._take_on(self.connections.current))
+        await asyncio.shield(self._starter.take_on(self.connections.current))
 
     def is_reachable(self, generation: Generation) -> bool:
         """Tell whether the app has a connection to where a generation was sent."""
@@ -237,7 +251,7 @@ class Service:
 
     def is_working_on(self, generation_id: str) -> bool:
         """Tell whether a generation is being taken on right now, watched or not."""
-        return self._runs.get(generation_id) is not None or generation_id in self._beginning
+        return self._starter.is_working_on(generation_id)
 
     def is_resting(self, generation_id: str) -> bool:
         """Tell whether nothing new is to be expected of a generation for a good while."""
@@ -246,7 +260,7 @@ class Service:
 
     def diagnostics(self) -> dict[str, int]:
         """Count what the service holds for what goes on; all are 0 when nothing does."""
-        return {**self._runs.diagnostics(), "beginning": len(self._beginning)}
+        return {**self._runs.diagnostics(), "beginning": self._starter.beginning_count}
 
     async def get(self, generation_id: str) -> Generation | None:
         """Return a generation as it is now; None where there is none, or it is deleted."""
@@ -291,6 +305,10 @@ class Service:
         """Return the file that a generation calls `name` (video, poster, an input), or None."""
         return await asyncio.to_thread(self.files.named, generation, name)
 
+    async def playback(self, generation: Generation) -> Playback | None:
+        """Return how a generation's video plays, or None where there is none on disk."""
+        return await asyncio.to_thread(self.files.playback, generation)
+
     @staticmethod
     def owns(generation: Generation, owner: str | None) -> bool:
         """Tell whether `owner` may change a generation: the one comparison of owners."""
@@ -302,15 +320,7 @@ class Service:
         Waits where the ledger can't be read for now.
         """
         await asyncio.to_thread(self.files.prepare)
-        return await self._take_on(self.connections.current)
-
-    async def _take_on(self, connection: Connection) -> int:
-        unfinished = await connection.context.patiently(
-            self._ledger.unfinished, origin=connection.origin
-        )
-        for generation in unfinished:
-            self._go_on(generation)
-        return len(unfinished)
+        return await self._starter.take_on(self.connections.current)
 
     async def keep_informed(self) -> None:
         """Learn the usual waits, keep the provider's lists fresh and the inputs few.
@@ -346,9 +356,14 @@ class Service:
             return
         if not self.is_reachable(generation) or generation.status.is_final:
             return
-        if not self.is_working_on(generation_id):
-            await asyncio.shield(self._reopen(generation_id))
-        self._go_on(generation, is_confirmed=True)
+        await asyncio.shield(self._go_on_again(generation))
+
+    async def _go_on_again(self, generation: Generation) -> None:
+        if not self.is_working_on(generation.id):
+            await self._reopen(generation.id)
+        if generation.status is Status.WAITING:
+            await self._confirm(generation)
+        self._starter.go_on(generation)
 
     async def cancel(self, generation_id: str, *, owner: str | None = "local") -> None:
         """Withdraw a request that waits to be sent; too late for one whose POST is out.
@@ -424,11 +439,8 @@ class Service:
                 self._ledger.update(generation_id, only_from=(Status.COMPLETED,), **_lost_file())
 
         # From here on it is being worked on: two clicks must not reopen what the first fetched.
-        self._beginning.add(generation_id)
-        try:
+        with self._starter.claim([generation_id]):
             await asyncio.to_thread(write)
-        finally:
-            self._beginning.discard(generation_id)
 
     async def _abandon(self, generation: Generation) -> None:
         run = self._runs.get(generation.id)
@@ -445,88 +457,63 @@ class Service:
             )
         if not generation.status.is_final:
             # Found at the last moment, or not written: then it goes on.
-            self._go_on(generation)
+            self._starter.go_on(generation)
 
-    def _go_on(self, generation: Generation, *, is_confirmed: bool = False) -> None:
+    async def _confirm(self, generation: Generation) -> None:
+        """Write down that a person wants a request sent that waits, at what it costs now."""
+        confirmed: dict[str, Any] = {"confirmed_at": self._ledger.stamp(), "error": None}
         connection = self.connections.of(generation)
-        if connection is not None and not self.is_working_on(generation.id):
-            self._start(generation, connection).is_confirmed = is_confirmed
+        if generation.usd_confirmed is not None and connection is not None:
+            confirmed["usd_confirmed"] = await connection.quotes.most_usd(generation)
+        with contextlib.suppress(KeyError):
+            await asyncio.to_thread(
+                self._ledger.update, generation.id, only_from=(Status.WAITING,), **confirmed
+            )
 
-    def _new(self, request: catalog.Request, owner: str, origin: str) -> Generation:
+    def _new(
+        self, request: catalog.Request, owner: str, connection: Connection, **more: Any
+    ) -> Generation:
         stamp = self._ledger.stamp()
         return Generation(
             id=uuid.uuid4().hex,
             model=request.model.id,
             payload=request.payload,
             owner=owner,
-            origin=origin,
+            origin=connection.origin,
             status=Status.WAITING,
             created_at=stamp,
             updated_at=stamp,
+            confirmed_at=stamp,
+            **more,
         )
+
+    async def note_frame(self, reference: str, *, of: str, owner: str | None) -> None:
+        """Note that an owner's input is a picture of the video of generation `of`."""
+        await asyncio.to_thread(self._ledger.note_frame, owner or NOBODY, reference, of=of)
+
+    async def chain_to(self, request: catalog.Request, owner: str | None) -> tuple[str, ...]:
+        """Return the ids of the generations that a request continues, the first one first."""
+        start = request.payload.get("image_url")
+        if not isinstance(start, str) or not catalog.is_reference(start):
+            return ()
+        try:
+            return await asyncio.to_thread(self._ledger.chain_to, owner or NOBODY, start)
+        except LedgerError:
+            return ()  # told when the row can't be written
 
     async def _admit(self, request: catalog.Request, owner: str) -> Generation:
         connection = self.connections.current  # one for all that follows, if it changes meanwhile
-        generation = self._new(request, owner, connection.origin)
+        chain = await self.chain_to(request, owner)
+        generation = self._new(request, owner, connection, chain=chain)
+
+        def insert() -> None:
+            self._ledger.insert(generation)
+
         async with connection.day_limit.turn():
-            return await self._begin(generation, connection)
-
-    async def _begin(self, generation: Generation, connection: Connection) -> Generation:
-        """Write a generation down, then send it; one that can't be written is not sent."""
-        # From the row on, a resume that runs late could take it for one of another run.
-        self._beginning.add(generation.id)
-        try:
-            await asyncio.to_thread(self._ledger.insert, generation)
-        except LedgerError as exc:
-            _log.error("generation %s not recorded, so not sent: %s", generation.id, exc)
-            return await self._withdraw_unsure(generation, str(exc))
-        else:
-            self._start(generation, connection)
-        finally:
-            self._beginning.discard(generation.id)
-        return generation
-
-    async def _withdraw_unsure(self, generation: Generation, reason: str) -> Generation:
-        """Close a row whose COMMIT failed: a database may have made it, and a start would send it.
-
-        Where that can't be made sure either, the answer says so.
-        """
-        error = messages.not_recorded(reason)
-        try:
-            await asyncio.to_thread(
-                self._ledger.update,
-                generation.id,
-                only_from=(Status.WAITING,),
-                status=Status.REJECTED,
-                error=error,
-            )
-        except KeyError:
-            pass  # there is no such row
-        except LedgerError:
-            error = messages.perhaps_recorded(reason)
+            error = await self._starter.begin([generation], connection, insert=insert)
+        if error is None:
+            return generation
         return dataclasses.replace(generation, status=Status.REJECTED, error=error)
-
-    def _start(self, generation: Generation, connection: Connection) -> Run:
-        run = self._runs.add(generation)
-        guarded = self._guard(run, connection.runner)
-        run.task = asyncio.create_task(guarded, name=generation.id)
-        # One that is cancelled before its first step can't clean up after itself.
-        run.task.add_done_callback(lambda _: self._runs.remove(run))
-        return run
-
-    async def _guard(self, run: Run, runner: GenerationRunner) -> None:
-        """Let no mistake of ours end a generation: it stays open, and says so."""
-        try:
-            await runner.run(run)
-        except Exception:  # noqa: BLE001  a paid task outlives any mistake of ours
-            _log.exception("generation %s: left open after an unexpected error", run.id)
-            run.publish(dataclasses.replace(run.snapshot, error=messages.unexpected()))
-            with contextlib.suppress(LedgerError, KeyError):
-                # For those who come later and read the row.
-                error = messages.unexpected()
-                await asyncio.to_thread(self._ledger.update, run.id, error=error)
-        finally:
-            self._runs.remove(run)
 
 
 def _lost_file() -> dict[str, Any]:

@@ -27,6 +27,7 @@ def generation_json(generation: Generation) -> dict[str, Any]:
         "credits_used": generation.credits_used,
         "simulated": generation.is_simulated,
         "starred": generation.is_starred,
+        "set": generation.set_id,
         "error": _error_json(generation.error),
     }
 

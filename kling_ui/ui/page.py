@@ -12,6 +12,7 @@ import gradio as gr
 
 from kling_ui.service import DayLimitError, Service
 from kling_ui.ui import header, public_api
+from kling_ui.ui.compare.compare_events import CompareEvents
 from kling_ui.ui.create import draft, launch, recipe_drop
 from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.confirmation import Confirmation, must_ask
@@ -76,6 +77,7 @@ class _Page:
                 with gr.Tab("History", id="history-tab"):
                     history = HistoryEvents(self._service)
             _bare(header.places(), "places")
+            CompareEvents(self._service).wire()
             events = StageEvents(self._service, stage, self._shares, self._submissions)
             events.wire(page)
             repeat = RepeatEvents(self._service, stage, form, self._submissions)

@@ -10,10 +10,12 @@ from kling_ui.catalog import MODELS, InvalidValuesError
 from kling_ui.service import (
     DayLimitError,
     Generation,
+    RefusedBatchError,
     RequestExport,
     Service,
     export_request,
 )
+from kling_ui.ui.batch_api import submit_batch, values_of
 from kling_ui.ui.create.memory import PROMPT
 from kling_ui.ui.generation_json import generation_json
 from kling_ui.ui.history.filters import InvalidFilterError, read_filters
@@ -65,7 +67,7 @@ def _define_questions(service: Service) -> None:
         """List your generations, newest first: `total` of them, and `limit` from `offset` on.
 
         `search` is found in prompts, effects, models and ids. `filters`: task, model, status,
-        starred, simulated; each a value or a list.
+        starred, simulated, set; each a value or a list.
         """
         owner = owner_of(request)
         return await _history(service, owner, search, filters, limit=limit, offset=offset)
@@ -115,23 +117,39 @@ def _define_generations(service: Service, shares: WatchShares) -> None:
                 if snapshot != generation:
                     yield generation_json(snapshot)
 
-    for function, places in ((submit, SUBMITTING), (status, WATCHING), (generate, WATCHING)):
+    async def batch(
+        requests: list[dict[str, Any]], name: str, max_usd: float, request: gr.Request
+    ) -> dict[str, Any]:
+        """Start several generations as one set; they are sent a few at a time.
+
+        `requests` is a list of model, prompt and parameters. All are refused where one is
+        invalid, or where the estimates add up to more than `max_usd` (USD) or one has none; null
+        is no bound. Follow each `id` with /status, all of the `set` with /history.
+        """
+        return await _batch(service, owner_of(request), requests, name, max_usd)
+
+    sending, watching = (submit, batch), (status, generate)
+    for function in (*sending, *watching):
+        places = SUBMITTING if function in sending else WATCHING
         gr.api(report_ledger_errors(function), api_name=function.__name__, **places)
 
 
 async def _submit(
     service: Service, owner: str | None, model: Any, prompt: Any, parameters: Any
 ) -> Generation:
-    parameters = {} if parameters is None else parameters
-    if not isinstance(parameters, dict):
-        raise _refusal("parameters: must be an object of parameter names and values.")
-    if prompt and PROMPT in parameters:
-        raise _refusal("prompt: is given twice; leave it out of parameters.")
-    values = {**parameters, PROMPT: prompt} if prompt not in (None, "") else dict(parameters)
     try:
-        request = await service.prepare(model, values, owner=owner)
+        request = await service.prepare(model, values_of(prompt, parameters), owner=owner)
         return await service.submit(request, owner=owner)
     except (InvalidValuesError, DayLimitError) as exc:
+        raise _refusal(str(exc)) from exc
+
+
+async def _batch(
+    service: Service, owner: str | None, requests: Any, name: Any, max_usd: Any
+) -> dict[str, Any]:
+    try:
+        return await submit_batch(service, owner, requests, name, max_usd)
+    except RefusedBatchError as exc:
         raise _refusal(str(exc)) from exc
 
 

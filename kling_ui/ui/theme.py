@@ -9,7 +9,7 @@ from gradio.themes.utils import colors, sizes
 
 _HERE = Path(__file__).parent / "assets"
 _STYLES = ("page.css", "brush.css", "create.css", "settings.css", "history.css")
-_ROOT_STYLES = ("frame.css", "result.css", "present.css")
+_ROOT_STYLES = ("frame.css", "result.css", "present.css", "compare.css")
 _SCRIPTS = (
     "proxy_name.js",
     "page.js",
@@ -17,6 +17,8 @@ _SCRIPTS = (
     "uploads.js",
     "create.js",
     "result.js",
+    "compare_clock.js",
+    "compare.js",
     "present.js",
     "settings.js",
     "history.js",

@@ -108,7 +108,8 @@ def running_browser() -> Iterator[Browser]:
 
 
 def opened(browser: Browser, app: App, width: int = 1280) -> Iterator[Page]:
-    """Yield the page in a tab of this width that knows nothing of any test before."""
+    """Yield the page, with nothing running, in a tab that knows nothing of any test before."""
+    app.come_to_rest()
     page = idle_tab(browser, width) or new_tab(browser, width)
     page.context.clear_cookies()
     # Any address of the app whose page is not ours: what ours keeps for later is cleared there.

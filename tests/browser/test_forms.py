@@ -21,7 +21,6 @@ RED, GREEN = (200, 30, 30), (30, 160, 60)
 @pytest.fixture
 def page(browser: Browser, app: App) -> Iterator[Page]:
     errors: list[str] = []
-    app.come_to_rest()
     for page in opened(browser, app):
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
@@ -46,7 +45,7 @@ def green(tmp_path: Path) -> Path:
 def choose(page: Page, task: Task, title: str | None = None) -> None:
     page.locator(f'#task label:has(input[value="{task.value}"])').click()
     names = [model.title for model in MODELS.values() if model.task is task]
-    shown = page.locator("#model input")
+    shown = page.locator("#model input[aria-controls]")
     settle(page)
     if title is None:
         assert shown.input_value() in names

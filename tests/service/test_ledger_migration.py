@@ -1,10 +1,11 @@
-"""A ledger that version 1 wrote is read, told apart and gone on with; nothing in it is lost."""
+"""Ledgers that earlier versions wrote are read and gone on with; nothing in them is lost."""
 
 import json
 import sqlite3
 from contextlib import closing
 
 import pytest
+import sqlalchemy as sa
 from harness import (
     LOST,
     MODEL,
@@ -48,6 +49,7 @@ INSERT = """INSERT INTO generations VALUES
 (:id, :task_id, :model, :payload, :owner, :origin, :status, :created_at, :updated_at,
  :finished_at, :video, :credits_used, :usd_spent, :error)"""
 COLUMNS = ["sent_at", "route", "key_hash", "is_put_away"]
+NEW_IN_3 = ["set_id", "set_position", "confirmed_at", "usd_confirmed", "admitted_at", "chain"]
 
 
 def written_by_version_1(path, *rows):
@@ -74,6 +76,20 @@ def written_by_version_1(path, *rows):
             for name in ("payload", "error"):
                 whole[name] = None if whole[name] is None else json.dumps(whole[name])
             connection.execute(INSERT, whole)
+
+
+def written_by_version_2(path, *rows):
+    """Make a ledger as version 2 left it."""
+    written_by_version_1(path, *rows)
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        MIGRATIONS[1](connection)
+        connection.execute(sa.text("UPDATE schema_version SET version = 2"))
+    engine.dispose()
+
+
+WRITERS = {1: written_by_version_1, 2: written_by_version_2}
+from_each_version = pytest.mark.parametrize("version", WRITERS)
 
 
 def error(kind, **more):
@@ -179,20 +195,35 @@ def test_an_error_that_can_not_be_read_stops_no_migration(path, open_ledger, spo
     assert (row.status, row.error) == (Status.REJECTED, None)
 
 
-def test_a_migrated_ledger_and_a_new_one_have_the_same_columns(path, tmp_path, open_ledger):
-    def columns(of):
+@from_each_version
+def test_a_migrated_ledger_and_a_new_one_have_the_same_tables(path, tmp_path, open_ledger, version):
+    def tables(of):
         with closing(sqlite3.connect(of)) as connection:
-            told = connection.execute(
-                "SELECT name, \"notnull\", pk FROM pragma_table_info('generations')"
-            )
-            return sorted(told.fetchall())
+            return {
+                (kind, name): sorted(
+                    connection.execute(
+                        'SELECT name, "notnull", pk FROM pragma_table_info(?)', [name]
+                    )
+                )
+                for kind, name in connection.execute("SELECT type, name FROM sqlite_master")
+            }
 
-    written_by_version_1(path)
+    WRITERS[version](path)
     open_ledger()
     new = Ledger(f"sqlite:///{tmp_path}/new.db")
     new.open()
     new.close()
-    assert columns(path) == columns(tmp_path / "new.db")
+    assert tables(path) == tables(tmp_path / "new.db")
+
+
+@from_each_version
+def test_what_was_confirmed_before_counts_from_its_click(path, open_ledger, version):
+    WRITERS[version](path, {"status": "submitting", "error": error("rate_limit")})
+    [row] = open_ledger().newest("local", limit=9)
+    assert (row.confirmed_at, row.prompt) == (row.created_at, PROMPT)
+    others = [name for name in NEW_IN_3 if name not in {"confirmed_at", "chain"}]
+    assert [getattr(row, name) for name in others] == [None] * 4
+    assert row.chain == ()
 
 
 def test_a_migration_that_is_broken_off_is_done_whole_the_next_time(path, open_ledger, monkeypatch):
@@ -208,7 +239,7 @@ def test_a_migration_that_is_broken_off_is_done_whole_the_next_time(path, open_l
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT version FROM schema_version").fetchall() == [(1,)]
         names = {row[1] for row in connection.execute("PRAGMA table_info(generations)")}
-    assert names.isdisjoint(COLUMNS)
+    assert names.isdisjoint([*COLUMNS, *NEW_IN_3])
     [row] = open_ledger().newest("local", limit=9)
     assert row.status is Status.CANCELLED
 
@@ -242,6 +273,18 @@ async def test_an_unfinished_row_of_version_1_is_gone_on_with(
     assert await after.resume() == 1
     assert_a_video_is_there(after, await at_rest(after, row.id))
     assert_paid_once(simulator)
+
+
+@pytest.mark.parametrize(("hours", "expected"), [(0.9, Status.COMPLETED), (1.1, Status.WAITING)])
+async def test_what_waited_in_version_2_goes_on_for_an_hour_and_asks_then(  # noqa: PLR0917  fixtures
+    path, open_ledger, make_service, simulator, runtime, hours, expected
+):
+    written_by_version_2(path, {"id": "a" * 32, "status": "waiting"})
+    runtime.pass_by(hours=hours)
+    service = make_service(ledger=open_ledger())
+    assert await service.resume() == 1
+    assert (await at_rest(service, "a" * 32)).status is expected
+    assert simulator.accepted == (expected is Status.COMPLETED)
 
 
 async def test_what_version_1_ended_is_left_alone(path, open_ledger, make_service, simulator):

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+import re
 import shutil
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
@@ -345,6 +346,22 @@ async def test_going_on_starts_from_a_picture_that_is_the_owners(service, ladder
 
 def payload_values(payload):
     return {name: value for name, value in payload.items() if name != "model"}
+
+
+async def test_what_continues_another_knows_all_parts_before_it(service, ladder):
+    parts = [await finished(service)]
+    for _ in range(2):
+        # The simulator's videos are small in a hurry, too small to begin with.
+        shutil.copyfile(ladder, service.files.path(parts[-1]))
+        values = await continued(service, parts[-1], at="last", owner="local")
+        model = values.pop("model")
+        parts.append(await finished(service, model=model, **{**values, "prompt": "On"}))
+    first, second, third = parts
+    assert [part.chain for part in parts] == [(), (first.id,), (first.id, second.id)]
+    html = panel.panel(third, a_view())
+    assert re.findall('data-open="([0-9a-f]+)"', html) == [first.id, second.id]
+    assert "k-chain" not in panel.panel(first, a_view())
+    assert panel.continuing(third) == "<p>Part 1 ▸ 2 ▸ 3 ▸ <b>new</b></p>"
 
 
 async def test_there_is_no_going_on_without_the_file(service):

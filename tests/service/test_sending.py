@@ -301,10 +301,10 @@ class LosingCommits(Ledger):
         super().insert(generation)
         raise LedgerError("The ledger can't be used: connection lost.")
 
-    def update(self, generation_id, **changes):
+    def end_waiting(self, ids, **changes):
         if self.is_gone:
             raise LedgerError("The ledger can't be used: connection lost.")
-        return super().update(generation_id, **changes)
+        return super().end_waiting(ids, **changes)
 
 
 @pytest.mark.parametrize("is_gone", [False, True])

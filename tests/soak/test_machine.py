@@ -5,6 +5,7 @@
 """
 
 import asyncio
+import contextlib
 import gc
 import inspect
 import logging
@@ -31,12 +32,19 @@ from test_properties import NO_ENDS, asking, creating, faults, fetching, searchi
 
 from kling_ui import media
 from kling_ui.ledger import UNFINISHED, Ledger, LedgerError, Status
+from kling_ui.service import RefusedBatchError, turns
 from kling_ui.simulator import Fault, Simulator
 
 EXAMPLES = os.environ.get("KLING_UI_EXAMPLES", "")
 FEW = 50
 STEPS = 25
 VIDEO_SECONDS = 5
+OWNERS = ("local", "ann")
+BATCH_USD = 4 * 0.21
+"""What the largest batch costs by the simulator's list."""
+MOST_IN_BATCHES = 16
+"""Cells of all batches of an example: each is a video, and few run at a time."""
+
 MAYBE_SENT = (Status.SUBMITTING, Status.UNKNOWN)
 NOTHING_SPENT = (Status.WAITING, Status.REJECTED, Status.CANCELLED)
 
@@ -104,7 +112,9 @@ class AnyOrder(RuleBasedStateMachine):
         self.clicks = 0
         self.ledger_breaks, self.is_ledger_broken = 0, False
         self.verified = set()
+        self.in_batches = 0
         self._start_app()
+        self._run(self.service.live._refresh_list())
 
     # -- the app, and how it ends
 
@@ -116,6 +126,9 @@ class AnyOrder(RuleBasedStateMachine):
         self.service, self.client = service_at(
             self.simulator.base_url, ledger=self.ledger, folder=self.folder, runtime=self.runtime
         )
+        # The list that the first app was given; nobody asks for a newer one.
+        self.service.live._load()
+        self.service.live._has_asked.set()
 
     def _note_mistake(self, _loop, context):
         self.mistakes.found.append((context["message"], context.get("exception")))
@@ -164,6 +177,52 @@ class AnyOrder(RuleBasedStateMachine):
         prompt = f"Click {self.clicks}. {word}"
         self._keep(submit(self.service, MODEL, {"prompt": prompt}))
         self._run(asyncio.sleep(moment))
+
+    @rule(
+        count=st.integers(1, 4),
+        word=st.sampled_from(["", "", "[fail]", "[refuse]"]),
+        owner=st.sampled_from(["local", "local", "ann"]),
+        parallel=st.integers(1, 3),
+        moment=moments,
+    )
+    def submit_batch(self, count, word, owner, parallel, moment):
+        if self.in_batches + count > MOST_IN_BATCHES:
+            return
+        TALLY["batches"] += 1
+        self.in_batches += count
+        prompts = [f"Click {self.clicks + 1 + number}. {word}" for number in range(count)]
+        self.clicks += count
+        TALLY["clicks"] += count
+        self.service.preferences.set_parallel(parallel)
+        self._keep(self._batch(prompts, owner))
+        self._run(asyncio.sleep(moment))
+
+    async def _batch(self, prompts, owner):
+        batches = self.service.batches
+        items = [(MODEL, {"prompt": prompt}) for prompt in prompts]
+        requests = await batches.prepare(items, owner=owner)
+        with contextlib.suppress(RefusedBatchError):
+            await batches.submit(requests, max_usd=BATCH_USD, owner=owner)
+
+    @rule(number=which, is_wanted_after_all=st.booleans(), moment=moments)
+    def cancel_set(self, number, is_wanted_after_all, moment):
+        rows = [row for row in self._rows() if row.set_id is not None]
+        if not rows:
+            return
+        row = rows[number % len(rows)]
+        batches = self.service.batches
+        self._keep(batches.cancel_set(row.set_id, owner=row.owner))
+        self._keep(batches.cancel_set(row.set_id, owner="a stranger"))
+        if is_wanted_after_all:
+            self._keep(batches.resume_set(row.set_id, owner=row.owner))
+        self._run(asyncio.sleep(moment))
+
+    @rule(number=which)
+    def resume_set(self, number):
+        rows = [row for row in self._rows(Status.WAITING) if row.set_id is not None]
+        if rows:
+            row = rows[number % len(rows)]
+            self._keep(self.service.batches.resume_set(row.set_id, owner=row.owner))
 
     @rule(moment=moments)
     def wait(self, moment):
@@ -271,6 +330,7 @@ class AnyOrder(RuleBasedStateMachine):
         # One more may be accepted between the first two looks.
         assert accepted <= len(made) <= self.clicks
         self._assert_no_click_is_paid_twice(made)
+        self._assert_no_batch_costs_more_than_was_confirmed(made, rows)
         self._assert_nothing_paid_for_is_lost(made, rows)
         self._assert_completed_means_that_the_video_is_there(rows)
         # A row may be written a moment before its task begins.
@@ -282,6 +342,12 @@ class AnyOrder(RuleBasedStateMachine):
         per_id = Counter(logged.client_request_id for logged in made)
         per_click = Counter(logged.task.payload["prompt"] for logged in made)
         assert set(per_id.values()) | set(per_click.values()) <= {1}, (per_id, per_click)
+
+    def _assert_no_batch_costs_more_than_was_confirmed(self, made, rows):
+        by_id = {row.id: row for row in rows}
+        for logged in made:
+            row = by_id[logged.client_request_id]
+            assert row.set_id is None or logged.task.usd <= row.usd_confirmed, row
 
     def _assert_nothing_paid_for_is_lost(self, made, rows):
         by_id = {row.id: row for row in rows}
@@ -333,7 +399,7 @@ class AnyOrder(RuleBasedStateMachine):
         self._run(self.service.resume())
         self._run(until(lambda: not self.service.diagnostics()["runs"]))
         for row in self._rows(*UNFINISHED):
-            self._run(self.service.resume_one(row.id))
+            self._run(self.service.resume_one(row.id, owner=row.owner))
         self._run(until(lambda: not self.service.diagnostics()["runs"]))
         tasks = {logged.client_request_id: logged.task for logged in self._log() if logged.task}
         for row in self._rows():
@@ -352,7 +418,7 @@ class AnyOrder(RuleBasedStateMachine):
     # -- looking
 
     def _rows(self, *statuses):
-        rows = self.ledger.newest("local", limit=1000)
+        rows = [row for owner in OWNERS for row in self.ledger.newest(owner, limit=1000)]
         return [row for row in rows if not statuses or row.status in statuses]
 
     def _one_of_them(self, number, *statuses):
@@ -404,7 +470,9 @@ def _figures(capsys):
 # A provider that is stopped while it takes a connection in drops that one unclosed.
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.usefixtures("films", "_figures")
-def test_no_order_of_events_loses_a_paid_video_or_pays_twice():
+def test_no_order_of_events_loses_a_paid_video_or_pays_twice(monkeypatch):
+    # Days pass in no time here, and with them what holds a place.
+    monkeypatch.setattr(turns, "RECHECK_SECONDS", 0.05)
     run_state_machine_as_test(
         AnyOrder,
         settings=settings(

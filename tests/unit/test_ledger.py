@@ -146,7 +146,7 @@ def test_the_schema_has_a_version_and_opening_again_changes_nothing(ledger, url,
     again.open()
     again.close()
     connection = sqlite3.connect(tmp_path / "ledger.db")
-    assert connection.execute("SELECT version FROM schema_version").fetchall() == [(2,)]
+    assert connection.execute("SELECT version FROM schema_version").fetchall() == [(3,)]
     connection.close()
     assert ledger.get("a") == generation()
 
@@ -155,16 +155,16 @@ def test_a_ledger_of_a_newer_app_is_refused_and_left_as_it_is(ledger, url, tmp_p
     ledger.insert(generation())
     connection = sqlite3.connect(tmp_path / "ledger.db")
     with connection:
-        connection.execute("UPDATE schema_version SET version = 3")
+        connection.execute("UPDATE schema_version SET version = 4")
     newer = Ledger(url)
     with pytest.raises(LedgerError) as caught:
         newer.open()
     newer.close()
     assert str(caught.value) == (
-        "This ledger was written by a newer Kling UI (schema 3; this one knows 2). "
+        "This ledger was written by a newer Kling UI (schema 4; this one knows 3). "
         "Update the app, or point KLING_UI_DATA_DIR at another folder."
     )
-    assert connection.execute("SELECT version FROM schema_version").fetchall() == [(3,)]
+    assert connection.execute("SELECT version FROM schema_version").fetchall() == [(4,)]
     connection.close()
 
 

@@ -40,6 +40,21 @@ def busy(retry_after):
 
 
 @pytest.mark.parametrize(
+    ("tries", "seconds"),
+    [
+        ({}, 1.5),
+        ({"connections": 2}, 6.0),
+        ({"connections": 99, "connection_seconds": 3599.0}, 48.0),
+        ({"connections": 99, "connection_seconds": 3600.0}, None),
+    ],
+)
+def test_a_connection_is_waited_for_an_hour_where_nobody_sits_and_waits(tries, seconds):
+    error = NotSentError("No connection.")
+    delay = resend_delay(error, SendTries(**tries), chance=0.5, is_patient=True)
+    assert delay == seconds
+
+
+@pytest.mark.parametrize(
     ("error", "tries", "seconds"),
     [
         # no connection: three tries, full jitter
@@ -123,7 +138,7 @@ def test_where_too_many_tasks_run_it_waits_in_line_for_up_to_an_hour(
 @pytest.mark.parametrize(
     ("error", "after"),
     [
-        (NotSentError("No."), SendTries(connections=1)),
+        (NotSentError("No."), SendTries(connections=1, connection_seconds=7.0)),
         (busy(7.0), SendTries(rate_limits=1, rate_limit_seconds=7.0)),
         (too_many(), SendTries(queue_seconds=7.0)),
     ],
@@ -145,13 +160,11 @@ def test_every_wait_to_be_sent_has_an_end(make, most, retry_after, chance):
 
 
 @pytest.mark.parametrize(
-    ("age_seconds", "is_confirmed", "expected"),
-    [(0, False, True), (3600, False, True), (3601, False, False), (10**9, True, True)],
+    ("confirmed_seconds", "expected"),
+    [(0, True), (3600, True), (3601, False), (None, False)],
 )
-def test_what_was_never_sent_may_go_for_an_hour_after_its_click(
-    age_seconds, is_confirmed, expected
-):
-    assert may_send(age_seconds, is_confirmed=is_confirmed) is expected
+def test_what_was_never_sent_may_go_for_an_hour_after_it_was_wanted(confirmed_seconds, expected):
+    assert may_send(confirmed_seconds) is expected
 
 
 # -- polling

@@ -11,11 +11,13 @@ from kling_ui.catalog.media_input.kinds import (
     PictureLimits,
     Taken,
     UnusableMediaError,
+    data_uri,
 )
 from kling_ui.catalog.media_input.pictures import (
     MAX_PIXELS,
     picture_from_bytes,
     resized_mask,
+    size_of,
     take_picture,
 )
 from kling_ui.catalog.media_input.pixels import MAX_SCALED_SIDE
@@ -33,9 +35,11 @@ __all__ = [
     "Taken",
     "UnusableMediaError",
     "check_media",
+    "data_uri",
     "picture_from_bytes",
     "resized_mask",
     "seconds_of",
+    "size_of",
     "take_audio",
     "take_picture",
     "take_video",

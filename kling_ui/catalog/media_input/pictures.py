@@ -56,11 +56,22 @@ def picture_from_bytes(data: bytes, limits: PictureLimits) -> Taken:
         return _in_order(data, lambda found, notes: _taken(found, limits, notes))
 
 
+def size_of(uri: str) -> tuple[int, int]:
+    """Return width and height in px of a picture given as a data URI; only its head is decoded.
+
+    Raises UnusableMediaError for what is no picture.
+    """
+    with _damage_refused(), _opened(uri_bytes(uri)) as image:
+        return image.size
+
+
 def resized_mask(uri: str, size: tuple[int, int]) -> str:
     """Return a mask, given as a data URI, in another size and as sharp as it was.
 
-    Raises UnusableMediaError for what can't be decoded.
+    Of that size already it stays as it is. Raises UnusableMediaError for what can't be decoded.
     """
+    if size_of(uri) == size:
+        return uri
     with media.decoding, _damage_refused(), _opened(uri_bytes(uri)) as image:
         image.load()
         mask = image.convert("L").resize(size, Image.Resampling.NEAREST)

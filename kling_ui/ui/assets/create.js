@@ -103,6 +103,8 @@
     }
     const length = $('#param-duration.k-slider') ?? $('#param-duration');
     if (length) set(length, 'data-k-fixed', hints.fixed_length);
+    const badge = $('#badge');
+    if (badge) set(badge, 'data-balance', hints.balance);
     const advanced = $('#advanced > button');
     if (advanced) set(advanced, 'data-k-count', hints.advanced ? `${hints.advanced} set` : '');
     const examples = $('#examples');

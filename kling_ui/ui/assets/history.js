@@ -18,6 +18,9 @@
     if (button && button.getAttribute('aria-selected') !== 'true') button.click();
   }
 
+  let compareWith = id => { basis = id; }; /* before the list is there */
+  let basis = ''; /* the result that others are chosen to be compared with */
+
   function mount(element, trigger, props, watch) {
     const root = $('.k-history', element);
     const list = $('.k-history-list', root);
@@ -230,6 +233,7 @@
       clear: () => { write(new URLSearchParams()); changed(); },
       spread: button => { opened.add(button.closest('.k-tile').dataset.take); arrange(); },
       delete: () => confirm([...chosen]),
+      compare: () => window.klingCompare.open(compared()),
       keep: () => ask.close(),
       confirm: () => { ask.close(); trigger('delete', {...asked(), ids: doomed}); },
       undo: () => {
@@ -243,14 +247,27 @@
     function selecting(is) {
       press($('[data-act=select]', root), is);
       root.toggleAttribute('data-selecting', is);
-      if (!is) chosen.clear();
+      if (!is) {
+        chosen.clear();
+        basis = '';
+      }
       arrange();
     }
+    const compared = () => [...new Set([basis, ...chosen])].filter(Boolean);
     function showSelection() {
-      tiles().forEach(tile => tile.toggleAttribute('data-chosen', chosen.has(tile.dataset.open)));
-      selection.hidden = !isSelecting() || chosen.size === 0;
-      $('[data-selected]', selection).textContent = `${chosen.size} selected`;
+      const ids = compared();
+      tiles().forEach(tile => tile.toggleAttribute('data-chosen', ids.includes(tile.dataset.open)));
+      selection.hidden = !isSelecting() || ids.length === 0;
+      $('[data-selected]', selection).textContent =
+        basis && !chosen.size ? 'Choose what to compare it with' : `${ids.length} selected`;
+      $('[data-act=compare]', selection).disabled = ids.length < 2 || ids.length > 4;
+      $('[data-act=delete]', selection).hidden = basis !== '';
     }
+    compareWith = id => {
+      selecting(false);
+      basis = id;
+      selecting(true);
+    };
     function confirm(ids) {
       if (!ids.length) return;
       doomed = ids;
@@ -290,7 +307,7 @@
       if (isElsewhere && !isSelecting()) return; /* the browser's own: a new tab, a new window */
       event.preventDefault();
       if (isSelecting()) {
-        chosen[chosen.has(id) ? 'delete' : 'add'](id);
+        if (id !== basis) chosen[chosen.has(id) ? 'delete' : 'add'](id);
         return showSelection();
       }
       place = scrollY;
@@ -368,6 +385,7 @@
       if (wasHere) history.pushState({}, '', url);
       else if (url.href !== location.href) history.replaceState(history.state, '', url);
     }
+    if (basis) compareWith(basis);
     new IntersectionObserver(entries => {
       const isVisible = entries.at(-1).isIntersecting;
       if (isVisible === isShown) return;
@@ -400,5 +418,11 @@
       follow();
     }, 50);
   }
-  window.klingHistory = {mount};
+  window.klingHistory = {
+    mount,
+    compareWith(id) {
+      compareWith(id);
+      select('history-tab');
+    },
+  };
 })();

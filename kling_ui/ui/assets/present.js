@@ -31,7 +31,10 @@
     const url = address(where);
     if (url === `${location.pathname}${location.search}${location.hash}` && how === 'replaceState') return;
     history[how]({...history.state, kling: place}, '', url);
-    /* A Space is a frame: its host keeps the address that people see. */
+    tellHost();
+  }
+  /* A Space is a frame: its host keeps the address that people see. */
+  function tellHost() {
     if (window.gradio_config?.space_id && window.parent !== window) {
       window.parent.postMessage({queryString: location.search}, HUB);
     }
@@ -66,12 +69,13 @@
     scrollTo({top: 0});
   }
   document.addEventListener('click', event => {
-    const pressed = event.target.closest?.('[data-place], #tabs [role=tab]');
+    const pressed = event.target.closest?.('button[data-place], #tabs [role=tab]');
     if (!pressed || isGoing) return;
     const asked = pressed.dataset.place ?? (pressed.dataset.tabId === 'create' ? 'create' : 'history');
     if (asked !== place || asked === 'history') go(asked);
   });
   window.klingPlaces = {
+    tellHost,
     present() {
       note({id: result.shown(), isEditing: false}, 'pushState');
       dress();
@@ -104,6 +108,7 @@
     if (!id || id === known) return;
     const isFirst = known === '';
     known = id;
+    wake(); /* from now on there is something to press */
     const now = here();
     if (now.id === id && !new URL(location.href).searchParams.has('generation')) {
       hasEntry = false;

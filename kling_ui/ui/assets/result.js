@@ -11,7 +11,7 @@
 
   /* `ask` and `refreshRuns` are set by the components that Gradio lets trigger events. */
   const api = window.klingResult = {
-    ask: () => {}, refreshRuns: () => {}, open, shown, video, link, copy, isCalm,
+    ask: () => {}, refreshRuns: () => {}, open, shown, video, page, link, copy, isCalm,
   };
 
   function open(id) {
@@ -150,11 +150,13 @@
     live.textContent = text;
   }
   /* Where people reach the page: on a Space that is not the address of its frame. */
-  function link(id) {
+  function page() {
     const {space_id: space, root} = window.gradio_config ?? {};
-    const page = space ? `https://huggingface.co/spaces/${space}`
+    return space ? `https://huggingface.co/spaces/${space}`
       : `${(root ?? location.origin).replace(/\/$/, '')}/`;
-    return `${page}?v=${id}`;
+  }
+  function link(id) {
+    return `${page()}?v=${id}`;
   }
 
   /* -- what a press does */
@@ -215,7 +217,7 @@
     if (!target) return;
     if (target.dataset.copy !== undefined) copy(target.dataset.copy, target);
     else if (target.dataset.ask) ask(target);
-    else if (target.dataset.act) acts[target.dataset.act](target);
+    else if (target.dataset.act) acts[target.dataset.act]?.(target); /* others' buttons have theirs */
     else if (target.dataset.open && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
       event.preventDefault();
       open(target.dataset.open);

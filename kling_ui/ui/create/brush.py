@@ -1,31 +1,35 @@
 """The motion brush: paint areas on the start image, click the path each takes; and its reading.
 
-The painting itself happens in brush.js; what leaves the browser becomes a Painting here, once.
+The painting itself happens in brush.js; what leaves the browser becomes a Painting here, once,
+and a Painting becomes what the browser shows.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from kling_ui.catalog import resized_mask
+from kling_ui.catalog import PictureLimits, resized_mask, size_of
 from kling_ui.catalog.params import MAX_MASKS, MAX_POINTS, MIN_POINTS
 
 _HERE = Path(__file__).parents[1] / "assets"
-_PNG = "data:image/png;base64,"
+_PICTURE = ("data:image/png;base64,", "data:image/jpeg;base64,")
 
 Size = tuple[int, int]
 """Width and height in px."""
 
+LONGEST_MASK = 1280
+"""Masks are painted with at most so many px on the longer side: larger ones only cost time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Painting:
-    """What a person painted, as the provider takes it: masks are PNG data URIs, white on black.
+    """What a person painted, as the provider takes it: masks are data URIs, white on black.
 
     `dynamic_masks` is `[{"mask": URI, "trajectories": [{"x": 0, "y": 0}, …]}, …]`; points are
     pixels of the start image, the origin at its bottom left, in the order of the clicks.
@@ -37,59 +41,77 @@ class Painting:
     def scaled(self, shown: Size, sent: Size) -> "Painting":
         """Return what was painted on a picture of `shown` px for the same one in `sent` px.
 
-        Points stay on what they point at, and inside; masks get the size of the sent picture.
+        Points stay on what they point at, and inside. All masks get one size with the shape of
+        the picture, as the provider demands; where they have one already they stay as they are.
+
+        Raises UnusableMediaError for a mask that is no picture.
         """
-        if shown == sent:
-            return self
-        masks = [
+        masks = [each["mask"] for each in self.dynamic_masks]
+        masks += [self.static_mask] if self.static_mask else []
+        fitting = [size for size in map(size_of, masks) if _is_alike(size, sent)]
+        size = min(fitting, default=sent)
+        moving = [
             {
-                "mask": resized_mask(each["mask"], sent),
+                "mask": resized_mask(each["mask"], size),
                 "trajectories": [_moved(point, shown, sent) for point in each["trajectories"]],
             }
             for each in self.dynamic_masks
         ]
-        return Painting(self.static_mask and resized_mask(self.static_mask, sent), masks)
+        return Painting(self.static_mask and resized_mask(self.static_mask, size), moving)
 
 
-def motion_brush(*, picture: str | None = None, **more: Any) -> gr.HTML:
-    """Return the control, showing `picture`; `more` is what gr.HTML takes besides its template."""
+def motion_brush(*, picture: str = "", **more: Any) -> gr.HTML:
+    """Return the control, one a page, showing `picture`; `more` is what gr.HTML takes besides."""
     shape = {"elem_id": "param-dynamic_masks", "elem_classes": ["k-brush-block"], **more}
     return gr.HTML(
         html_template=_template(),
         js_on_load=(_HERE / "brush.js").read_text("utf-8"),
         apply_default_css=False,
-        **_props(picture),
+        picture=picture,
         **shape,
     )
 
 
-def with_picture(url_or_data_uri: str | None, **more: Any) -> gr.HTML:
-    """Return an update: the control shows this start image; another picture clears the painting.
+def with_picture(address: str, **more: Any) -> gr.HTML:
+    """Return an update: the control shows this start image; "" is none.
 
-    Takes a data URI or a path on this server (`/gradio_api/file=…`): the canvas of a picture from
-    elsewhere could not be read. Say `visible` here too, as `more`, where both change: an update
-    of `visible` alone makes Gradio 6.31 forget the picture of a control that is off the page.
+    `address` is a data URI or a path on this server (`/gradio_api/file=…`). The value stays: a
+    painting is shown, and counts, where its own picture is shown.
     """
-    return gr.HTML(**_props(url_or_data_uri), **more)
+    return gr.HTML(picture=address, **more)
 
 
-def read(value: Any, *, picture: str | None = None) -> Painting:
-    """Return the painting in the control's raw value.
+def raw_value(painting: Painting, *, picture: str) -> str | None:
+    """Return the control's value that means this painting of the picture at this address."""
+    if painting == Painting():
+        return None
+    still: dict[str, Any] = {"mask": painting.static_mask, "trajectories": []}
+    return json.dumps({"picture": picture, "areas": [still, *painting.dynamic_masks]})
 
-    Where `picture` is given, what was painted on another picture counts as nothing: a control
-    that was not on the page when the picture changed could not clear itself.
+
+def without(value: Any, *, still: bool) -> str | None:
+    """Return the control's value without what stays still, or else without what moves."""
+    parts = _parts(value)
+    areas = _list(parts.get("areas"))
+    areas = [{}, *areas[1:]] if still else areas[:1]
+    is_painted = any(_mask(area) or _path(area) for area in areas)
+    return json.dumps({**parts, "areas": areas}) if is_painted else None
+
+
+def read(value: Any, *, picture: str) -> Painting:
+    """Return the painting in the control's value, as far as it is one of this picture.
 
     Raises ValueError, in words for people, where an area is only half done.
     """
     parts = _parts(value)
-    if not parts or (picture is not None and parts.get("picture_id") != _name_of(picture)):
+    if not picture or parts.get("picture") != picture:
         return Painting()
-    areas = _list(parts.get("areas"))
-    pairs = [_area(number, area) for number, area in enumerate(areas[:MAX_MASKS], start=1)]
+    areas = _list(parts.get("areas"))[: MAX_MASKS + 1]
+    pairs = [_area(number, area) for number, area in enumerate(areas[1:], start=1)]
     problems = [problem for _, problem in pairs if problem]
     if problems:
         raise ValueError(" ".join(problems))
-    return Painting(_mask(parts.get("static_mask")), [mask for mask, _ in pairs if mask])
+    return Painting(_mask(areas[0]) if areas else None, [mask for mask, _ in pairs if mask])
 
 
 def _parts(value: Any) -> dict[str, Any]:
@@ -103,8 +125,7 @@ def _parts(value: Any) -> dict[str, Any]:
 
 def _area(number: int, area: Any) -> tuple[dict[str, Any] | None, str]:
     """Return what to send for one area, or None, and what it lacks."""
-    parts = area if isinstance(area, dict) else {}
-    mask, path = _mask(parts.get("mask")), _points(parts.get("trajectories"))
+    mask, path = _mask(area), _path(area)
     if mask is None and not path:
         return None, ""
     problem = _problem(f"Area {number}", mask, len(path))
@@ -123,19 +144,28 @@ def _problem(name: str, mask: str | None, points: int) -> str:
     return ""
 
 
-def _mask(value: Any) -> str | None:
-    return value if isinstance(value, str) and value.startswith(_PNG) else None
+def _mask(area: Any) -> str | None:
+    mask = area.get("mask") if isinstance(area, dict) else None
+    return mask if isinstance(mask, str) and mask.startswith(_PICTURE) else None
 
 
-def _points(value: Any) -> list[dict[str, int]]:
+def _path(area: Any) -> list[dict[str, int]]:
     return [
         {"x": int(point["x"]), "y": int(point["y"])}
-        for point in _list(value)
+        for point in _list(area.get("trajectories") if isinstance(area, dict) else None)
         if isinstance(point, dict) and all(_is_number(point.get(axis)) for axis in "xy")
     ]
 
 
+def _is_alike(mask: Size, picture: Size) -> bool:
+    """Tell whether a mask has the shape of a picture, but for the rounding of its sides."""
+    difference = mask[0] * picture[1] - mask[1] * picture[0]
+    return abs(difference) <= sum(picture) / 2
+
+
 def _moved(point: dict[str, int], shown: Size, sent: Size) -> dict[str, int]:
+    if shown == sent:
+        return point
     # A point means the middle of its pixel.
     places = (
         math.floor((point[axis] + 0.5) * new / old)
@@ -153,23 +183,18 @@ def _list(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list) else []
 
 
-def _props(picture: str | None) -> dict[str, str]:
-    """Return what the control is told about its picture; Gradio drops None, so none is ''."""
-    return {"picture": picture or "", "picture_id": _name_of(picture)}
-
-
-def _name_of(picture: str | None) -> str:
-    return hashlib.sha256(picture.encode()).hexdigest()[:16] if picture else ""
-
-
 def _template() -> str:
     chips = "".join(_chip(number, f"Area {number}") for number in range(1, MAX_MASKS + 1))
+    sheets = "".join(
+        f'<canvas class="k-brush-sheet" data-area="{number}"></canvas>'
+        for number in range(MAX_MASKS + 1)
+    )
     tools = "".join(_tool(name) for name in ("Paint", "Erase", "Path"))
     return f"""
-<div class="k-brush" data-part="root">
+<div class="k-brush" data-part="root" data-limits="{escape(json.dumps(_limits()))}">
   <div class="k-brush-head">
     <span class="k-brush-title">Motion brush</span>
-    <p class="k-brush-hint" data-part="hint" role="status">Add a start image first.</p>
+    <p class="k-brush-hint" data-part="hint" role="status">Add the start image as a file first.</p>
   </div>
   <div class="k-brush-body" data-part="body" hidden>
     <div class="k-brush-areas" role="group" aria-label="Areas">
@@ -183,10 +208,15 @@ def _template() -> str:
         <input type="range" min="1" max="25" step="0.5" value="7" data-part="size"
           aria-label="Brush size"></label>
     </div>
-    <div class="k-brush-stage" data-part="stage">
-      <canvas class="k-brush-canvas" data-part="canvas" tabindex="0" role="application"
+    <div class="k-brush-mat">
+      <div class="k-brush-stage" data-part="stage" tabindex="0" role="application"
         aria-label="The start image, to paint on. The arrow keys move the brush, Shift makes
- small steps, Space paints or sets a point."></canvas>
+ small steps, Space paints or sets a point.">
+        <img data-part="photo" alt="" draggable="false">
+        {sheets}
+        <svg class="k-brush-paths" data-part="paths" aria-hidden="true"></svg>
+        <i class="k-brush-cursor" data-part="cursor" hidden></i>
+      </div>
     </div>
     <div class="k-brush-actions">
       <button type="button" data-part="undo">Undo</button>
@@ -195,6 +225,18 @@ def _template() -> str:
     </div>
   </div>
 </div>"""
+
+
+def _limits() -> dict[str, int]:
+    """Return what brush.js keeps to: points of a path; px on the longer side of a mask."""
+    pictures = PictureLimits()
+    shortest = math.ceil(pictures.min_side * pictures.max_aspect)
+    return {
+        "minPoints": MIN_POINTS,
+        "maxPoints": MAX_POINTS,
+        "longestMask": LONGEST_MASK,
+        "shortestMask": shortest,
+    }
 
 
 def _chip(number: int, label: str) -> str:

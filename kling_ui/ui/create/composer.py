@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from kling_ui.catalog import MODELS, Flag, KeptUpload, Model, Request, Section, Task, find_model
+from kling_ui.catalog import MODELS, KeptUpload, Model, Request, Section, Task, find_model
 from kling_ui.service import Estimate, LedgerError, Service
 from kling_ui.ui.create import launch, model_picker, switches
 from kling_ui.ui.create.examples import EXAMPLES, chips_html, values_of
@@ -40,7 +40,7 @@ class Form:
                 setattr(component, name, value)
         self.task, self.model, self.inputs = layout.task, layout.model, layout.inputs
         self.generate, self.problems = layout.generate, layout.problems
-        self.memory = layout.memory
+        self.memory, self.notice = layout.memory, layout.notice
         self.recalled = layout.outputs()
         self._wire()
 
@@ -64,7 +64,7 @@ class Form:
         updates = self._switch(model, memory)
         for field, _ in sorted(used, key=lambda pair: pair[0].name in values):
             if not field.is_plain:
-                _refill(updates, field, field.fill(values.get(field.name)))
+                _refill(updates, field, field.raw_for(values))
         words, control = switches.sides_for(model, values)
         updates[self._layout.words]["value"] = words
         updates[self._layout.control]["value"] = control
@@ -111,7 +111,7 @@ class Form:
             self._layout.examples.click(self._on_example, [self.memory], self.recalled, **QUIET),
             self._layout.notice.click(self._on_fresh, [self.memory], self.recalled, **QUIET),
             self._layout.sends.click(
-                self._on_drop, [self._layout.shown_model], self.recalled, **QUIET
+                self._on_drop, [self._layout.shown_model, *self.inputs], self.recalled, **QUIET
             ),
         ):
             self.then_reckon(switched)
@@ -199,12 +199,12 @@ class Form:
     def _on_fresh(self, memory: Memory) -> dict[Any, Any]:
         return self.fresh(memory.models)
 
-    def _on_drop(self, shown: str, event: gr.EventData) -> dict[Any, Any]:
+    def _on_drop(self, shown: str, event: gr.EventData, *raw: Any) -> dict[Any, Any]:
         updates: Updates = {}
+        form = RawForm.of(raw)
         for field, param in self._layout.used_by(find_model(shown)):
             if field.name == getattr(event, "drop", None):
-                empty = False if isinstance(param, Flag) else param.initial
-                _refill(updates, field, field.fill(empty if field.is_plain else None))
+                _refill(updates, field, field.raw_emptied(self._layout.raw_of(field, form), param))
         return {each: gr.update(**values) for each, values in updates.items()} or {
             self._layout.memory: gr.skip()
         }
@@ -218,6 +218,9 @@ class Form:
         estimate = self._outlook.estimate(filled, filled.values)
         balance = None if estimate.is_simulated else await self._service.balance.usd()
         hints = self._outlook.hints(filled, form)
+        if balance is not None and self._service.connections.can_switch:
+            # Not for the visitors of a host: it is the owner's.
+            hints = replace(hints, balance=f"${balance:,.2f}")
         return {
             self.generate: gr.Button(launch.button_label(estimate)),
             self._layout.sends: launch.sends_html(self._outlook.parts(filled, form)),

@@ -22,7 +22,7 @@ class Hints:
 
     `prices`: by choice ("" for the label); `doubts`: messages; `fixed_length` in place of the
     length's control; `is_empty`: nothing is filled in yet; `advanced`: how much is set in there;
-    `draft`: what the browser keeps, see `draft.py`.
+    `draft`: what the browser keeps, see `draft.py`; `balance`: the account's, for the badge.
     """
 
     prices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -31,6 +31,7 @@ class Hints:
     is_empty: bool = False
     advanced: int = 0
     draft: Mapping[str, Any] = field(default_factory=dict)
+    balance: str = ""
 
     def attribute(self) -> str:
         """Return the hints as an HTML attribute for create.js."""
@@ -41,6 +42,7 @@ class Hints:
             "is_empty": self.is_empty,
             "advanced": self.advanced,
             "draft": self.draft,
+            "balance": self.balance,
         }
         return f'data-hints="{escape(json.dumps(hints), quote=True)}"'
 

@@ -8,7 +8,7 @@ from kling_ui.service import HistoryFilter, HistorySort, Status
 
 T = TypeVar("T")
 
-NAMES = ("task", "model", "status", "starred", "simulated")
+NAMES = ("task", "model", "status", "starred", "simulated", "set")
 """What can be filtered by; each takes a value or a list of values."""
 
 _LONGEST_TOLD = 64
@@ -36,6 +36,7 @@ def read_filters(search: Any, filters: Any, sort: Any = None) -> HistoryFilter:
         statuses=_read(given, "status", Status),
         is_starred=_one_of_two(_read(given, "starred", _flag)),
         is_simulated=_one_of_two(_read(given, "simulated", _flag)),
+        sets=_read(given, "set", _text),
         sort=_sort(sort),
     )
 
@@ -69,6 +70,12 @@ def version_of(model_id: str) -> str:
 
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
+        raise TypeError(value)
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
         raise TypeError(value)
     return value
 

@@ -42,6 +42,8 @@ def frame() -> str:
         '<div class="k-history-end" aria-hidden="true"></div>'
         '<div class="k-float" role="toolbar" aria-label="Selection" hidden>'
         "<span data-selected></span>"
+        '<button type="button" data-act="compare" title="Two to four, side by side">Compare'
+        "</button>"
         '<button type="button" data-act="delete">Delete</button>'
         '<button type="button" data-act="unselect" aria-label="End selecting">✕</button></div>'
         '<div class="k-float" role="status" data-told hidden><span></span>'

@@ -7,6 +7,7 @@ scripts in `assets` tick the clock, copy and ask, by the `data-` attributes.
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
+from urllib.parse import quote
 
 from kling_ui.service import VIDEO, Generation, Status, telling_name
 from kling_ui.ui import formatting
@@ -217,12 +218,36 @@ def _resume_label(generation: Generation) -> str:
 
 def _recipe(generation: Generation) -> str:
     parts = (
+        _chain(generation),
         _prompt(generation.prompt),
         _chips(generation),
         _inputs(generation),
         _shots(recipe.shots(generation)),
     )
     return f'<div class="k-recipe">{"".join(parts)}</div>'
+
+
+def _chain(generation: Generation) -> str:
+    """Return the parts before this one, each to be opened, where it continues another."""
+    if not generation.chain:
+        return ""
+    parts = "".join(
+        f'<li><a href="?v={quote(each)}&amp;edit" data-open="{escape(each, quote=True)}">'
+        f"{_part(number)}</a></li>"
+        for number, each in enumerate(generation.chain, start=1)
+    )
+    here = f'<li aria-current="true">{_part(len(generation.chain) + 1)}</li>'
+    return f'<ol class="k-chain" aria-label="Continues">{parts}{here}</ol>'
+
+
+def continuing(generation: Generation) -> str:
+    """Return the line above the form that says which chain the next video goes on with."""
+    parts = " ▸ ".join(_part(number) for number in range(1, len(generation.chain) + 2))
+    return f"<p>{parts} ▸ <b>new</b></p>"
+
+
+def _part(number: int) -> str:
+    return f"Part {number}" if number == 1 else str(number)
 
 
 def _shots(shots: list[recipe.Shot]) -> str:
@@ -298,13 +323,13 @@ def _actions(generation: Generation, view: View) -> str:
     status = generation.status
     if status is not Status.COMPLETED and not view.is_mine:
         return ""
-    groups = [_looking(generation), _making(generation, view)]
+    groups = [_looking(generation, view), _making(generation, view)]
     body = '<span class="k-rule" aria-hidden="true"></span>'.join(each for each in groups if each)
     menu = _menu(generation, view)
     return f'<div class="k-actions" role="group" aria-label="Actions">{body}{menu}</div>'
 
 
-def _looking(generation: Generation) -> str:
+def _looking(generation: Generation, view: View) -> str:
     if generation.status is not Status.COMPLETED:
         return ""
     address, name = media_url(generation, VIDEO), telling_name(generation)
@@ -313,6 +338,18 @@ def _looking(generation: Generation) -> str:
         f'download="{escape(name, quote=True)}">Download</a>'
         '<button type="button" class="k-button" data-act="link">Copy link</button>'
         '<button type="button" class="k-button" data-act="present" id="present">Present</button>'
+        f"{_compare(generation) if view.is_mine else ''}"
+    )
+
+
+def _compare(generation: Generation) -> str:
+    items = "".join(
+        f'<button type="button" data-do="{act}" data-id="{generation.id}">{label}</button>'
+        for label, act in (("With the previous one", "previous"), ("With another …", "another"))
+    )
+    return (
+        '<details class="k-menu"><summary class="k-button">Compare</summary>'
+        f"<div>{items}</div></details>"
     )
 
 

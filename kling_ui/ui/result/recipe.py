@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kling_ui.catalog import MODELS, MediaParam, Model, is_reference, output_seconds
+from kling_ui.catalog import MODELS, MediaParam, Model, Param, is_reference, output_seconds
 from kling_ui.service import Generation
 from kling_ui.ui import formatting
 from kling_ui.ui.media_routes import media_url
@@ -20,6 +20,8 @@ _LONGEST_CHIP = 60
 _WORDLESS = ("model", "prompt", "multi_prompt")
 """What is shown in other places than the chips."""
 
+_TOLD_AT_DEFAULT = ("duration", "aspect_ratio", "generate_audio")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chip:
@@ -27,6 +29,16 @@ class Chip:
 
     text: str
     name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One parameter by its API name, its label and its value; `is_sent`: not the default's."""
+
+    name: str
+    label: str
+    value: Any
+    is_sent: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,18 +73,41 @@ def chips(generation: Generation) -> list[Chip]:
     default.
     """
     found = [Chip(text=formatting.model_title(generation.model), name="Model")]
-    model = MODELS.get(generation.model)
-    payload = generation.payload
-    names = [param.name for param in model.params] if model else list(payload)
-    for name in names:
+    for setting in settings(generation):
+        is_told = setting.is_sent or setting.name in _TOLD_AT_DEFAULT
+        text = words(setting) if is_told else ""
+        if text:
+            found.append(Chip(text=text, name=setting.label))
+    return found
+
+
+def settings(generation: Generation) -> list[Setting]:
+    """Return what a model was told besides prompt and media, defaults included."""
+    model, payload = MODELS.get(generation.model), generation.payload
+    found = []
+    for name in [param.name for param in model.params] if model else payload:
         param = model.param(name) if model else None
         if name in _WORDLESS or isinstance(param, MediaParam):
             continue
-        value = _length(model, payload) if name == "duration" else _effective(generation, name)
-        text = _WORDS.get(name, _plain(name))(value) if value is not None else ""
-        if text:
-            found.append(Chip(text=text, name=param.label if param else name))
+        value = payload.get(name, _default(param))
+        if name == "duration":
+            value = _length(model, payload)
+        if value is not None:
+            label = param.label if param else name
+            found.append(Setting(name=name, label=label, value=value, is_sent=name in payload))
     return found
+
+
+def _default(param: Param | None) -> Any:
+    """Return what is used where nothing is sent: as documented, else as it is assumed."""
+    if param is None:
+        return None
+    return param.assumed if param.default is None else param.default
+
+
+def words(setting: Setting) -> str:
+    """Say a setting in few words that need no name beside them; "" where it says nothing."""
+    return _WORDS.get(setting.name, _plain(setting.name))(setting.value)
 
 
 def inputs(generation: Generation) -> list[InputShown]:
@@ -104,7 +139,7 @@ def _effective(generation: Generation, name: str) -> Any:
         return generation.payload[name]
     model = MODELS.get(generation.model)
     param = model.param(name) if model else None
-    return param.default if param and name in {"aspect_ratio", "generate_audio"} else None
+    return param.default if param else None
 
 
 def _length(model: Model | None, payload: Mapping[str, Any]) -> Any:

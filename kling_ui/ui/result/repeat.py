@@ -18,9 +18,10 @@ from kling_ui.service import (
     export_request,
 )
 from kling_ui.ui.create.composer import Form
-from kling_ui.ui.create.fields import QUIET
+from kling_ui.ui.create.fields import QUIET, not_paintable
 from kling_ui.ui.create.upload_files import as_uploads
 from kling_ui.ui.ledger_errors import report_ledger_errors
+from kling_ui.ui.result import panel
 from kling_ui.ui.result.stage import Painted, Stage
 from kling_ui.ui.submissions import Submissions
 from kling_ui.ui.visit import Visit
@@ -29,10 +30,6 @@ from kling_ui.ui.watching import SUBMITTING
 _TO_THE_FORM = "() => window.klingResult.toForm()"
 _NOTHING_SENT = "Nothing was sent, nothing was spent."
 _LONGEST_VIDEO_SECONDS = 3600.0
-
-
-_PAINTED = ("dynamic_masks", "static_mask")
-"""What is painted by hand: the brush can't be given areas back."""
 
 
 class RepeatEvents:
@@ -70,16 +67,22 @@ class RepeatEvents:
             return self._form.recall({})
         is_owned = self._service.owns(generation, visit.owner)
         if event.act == "continue" and is_owned:
-            return await self._fill(await self._continued(generation, event, visit), visit)
+            payload = await self._continued(generation, event, visit)
+            said = {self._form.notice: gr.update(value=panel.continuing(generation))}
+            return {**await self._fill(payload, visit), **(said if payload else {})}
         exported = await self._exported(generation, is_owned=is_owned)
-        lost = (*exported.missing, *(name for name in _PAINTED if name in exported.parameters))
-        if lost:
-            gr.Warning(f"{_labels(exported.model, lost)} could not be restored: add it once more.")
-        return await self._fill(exported.payload, visit)
+        return await self._fill(exported.payload, visit, missing=exported.missing)
 
-    async def _fill(self, payload: dict[str, Any], visit: Visit) -> dict[Any, Any]:
+    async def _fill(
+        self, payload: dict[str, Any], visit: Visit, *, missing: Sequence[str] = ()
+    ) -> dict[Any, Any]:
+        """Fill the form with a request, and tell what of it is not restored."""
         files = await self._service.with_files(payload, owner=visit.owner)
-        return self._form.recall(await asyncio.to_thread(as_uploads, files))
+        values = await asyncio.to_thread(as_uploads, files)
+        if lost := (*missing, *await asyncio.to_thread(not_paintable, values)):
+            names = _labels(payload["model"], lost)
+            gr.Warning(f"{names} could not be restored: add it once more.")
+        return await asyncio.to_thread(self._form.recall, values)
 
     async def _continued(
         self, generation: Generation, event: gr.EventData, visit: Visit

@@ -50,9 +50,15 @@ def strip(
         if total > len(generations)
         else ""
     )
+    is_comparable = sum(each.status is Status.COMPLETED for each in generations) > 1
+    pick = (
+        '<button type="button" class="k-all" data-do="pick">Compare</button>'
+        if is_comparable
+        else ""
+    )
     return (
         f'<div class="k-strip" role="group" aria-label="Runs of this visit" '
-        f'data-running="{running}" data-total="{total}">{items}{more}</div>'
+        f'data-running="{running}" data-total="{total}">{items}{more}{pick}</div>'
     )
 
 

@@ -25,7 +25,7 @@ from kling_ui.ui.create.fields.media import (
     pictures_field,
     video_field,
 )
-from kling_ui.ui.create.fields.painting import brush_field, mask_field
+from kling_ui.ui.create.fields.painting import brush_field, mask_field, not_paintable
 from kling_ui.ui.create.fields.plain import (
     flag_field,
     list_field,
@@ -68,5 +68,6 @@ __all__ = [
     "Updates",
     "kind_of",
     "limits_of",
+    "not_paintable",
     "reading",
 ]

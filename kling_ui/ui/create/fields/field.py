@@ -1,13 +1,13 @@
 """What a field is: the laid-out controls of one parameter, and how they are read and filled."""
 
 from abc import ABCMeta
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gradio.component_meta import ComponentMeta
 
-from kling_ui.catalog import Choice, KeptUpload, Media, Param
+from kling_ui.catalog import Choice, Flag, KeptUpload, Media, Param
 
 Updates = dict[Any, dict[str, Any]]
 """How components change: for each its properties with their new values."""
@@ -43,10 +43,12 @@ class Field:
     `inputs` hold its value, `frame` is what is shown or hidden. `read` turns the inputs' raw
     values into what may be sent, uploads as Paths (None: nothing set), or raises ValueError; it
     decodes nothing. `fill` returns the inputs' raw values that mean a value; None means an empty
-    field. `updates` returns how the controls change for a model's parameter; it is handed the
-    value to show where `is_plain` (one control that holds the value as it is sent). `is_filled`
-    tells whether a person has put something into a field that is not plain. `extras` are further
-    components that `updates` changes.
+    field. `fill_from` takes all values of a request instead, where one does not tell enough; it
+    may read files. `emptied` returns the raw values without this field's part of them, where
+    another field shares its inputs. `updates` returns how the controls change for a model's
+    parameter; it is handed the value to show where `is_plain` (one control that holds the value
+    as it is sent). `is_filled` tells whether a person has put something into a field that is not
+    plain. `extras` are further components that `updates` changes.
     """
 
     name: str
@@ -56,9 +58,22 @@ class Field:
     read: Callable[[Param, Sequence[Any], Look], Any]
     fill: Callable[[Any], Sequence[Any]]
     updates: Callable[[Param, Any], Updates]
+    fill_from: Callable[[Mapping[str, Any]], Sequence[Any]] | None = None
+    emptied: Callable[[Sequence[Any]], Sequence[Any]] | None = None
     extras: tuple[Any, ...] = ()
     is_plain: bool = False
     is_filled: Callable[[Sequence[Any]], bool] = field(default=is_anything_there)
+
+    def raw_for(self, values: Mapping[str, Any]) -> Sequence[Any]:
+        """Return the inputs' raw values that mean what a request holds for this field."""
+        return self.fill_from(values) if self.fill_from else self.fill(values.get(self.name))
+
+    def raw_emptied(self, raw: Sequence[Any], param: Param) -> Sequence[Any]:
+        """Return the inputs' raw values once the field has been emptied."""
+        if self.emptied:
+            return self.emptied(raw)
+        empty = False if isinstance(param, Flag) else param.initial
+        return self.fill(empty if self.is_plain else None)
 
     def fits(self, param: Param) -> bool:
         """Tell whether this field is for such a parameter."""

@@ -1,16 +1,21 @@
 """The motion brush in the form: what is painted on the start image fills two parameters."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from kling_ui.catalog import Param
+from kling_ui.catalog import MEDIA_TYPES, Param, data_uri
 from kling_ui.ui.create import brush
 from kling_ui.ui.create.fields.field import QUIET, Built, Field, Look, Updates
 
 PICTURE = "image_url"
+MASKS, STILL = "dynamic_masks", "static_mask"
 _SHARED = "brush"
+
+MAX_MASK_BYTES = 1_000_000
+"""A larger mask is not shown again; painted ones have some ten thousand bytes."""
 
 
 def brush_field(name: str, built: Built) -> tuple[Field, ...]:
@@ -44,8 +49,9 @@ def _field(name: str, kind: str, built: Built, part: Any) -> Field:
         frame=frame,
         inputs=(canvas, picture),
         read=read,
-        # Painted are areas of one picture: they don't go with another one.
         fill=lambda _value: [None],
+        fill_from=_raw,
+        emptied=lambda raw: [brush.without(raw[0], still=name == STILL)],
         updates=updates,
         is_filled=is_painted,
     )
@@ -77,9 +83,48 @@ def painting_to_send(raw: Sequence[Any], look: Look) -> brush.Painting:
     return painting.scaled(kept.shown_size, kept.size)
 
 
+def not_paintable(values: Mapping[str, Any]) -> list[str]:
+    """Return which painted parameters among a request's values can't be shown again whole.
+
+    `values` are as `fill_from` takes them. Only what is here as a file can be: neither a start
+    image nor a mask that was given as a link.
+    """
+    masks = {
+        MASKS: [each.get("mask") for each in values.get(MASKS, [])],
+        STILL: [values[STILL]] if STILL in values else [],
+    }
+    has_picture = isinstance(values.get(PICTURE), Path)
+    return [
+        name
+        for name, given in masks.items()
+        if given and not (has_picture and all(map(_is_shown, given)))
+    ]
+
+
+def _raw(values: Mapping[str, Any]) -> Sequence[Any]:
+    """Return the raw value of the brush that means a request's values, its files as Paths.
+
+    Reads the masks' files: use it from a thread.
+    """
+    picture = values.get(PICTURE)
+    if not isinstance(picture, Path):
+        return [None]
+    areas = [{**each, "mask": _uri(each.get("mask"))} for each in values.get(MASKS, [])]
+    painting = brush.Painting(_uri(values.get(STILL)), areas)
+    return [brush.raw_value(painting, picture=_address(str(picture)))]
+
+
+def _is_shown(mask: Any) -> bool:
+    return isinstance(mask, Path) and mask.stat().st_size <= MAX_MASK_BYTES
+
+
+def _uri(mask: Any) -> str | None:
+    return data_uri(MEDIA_TYPES[mask.suffix[1:]], mask.read_bytes()) if _is_shown(mask) else None
+
+
 def _painted(raw: Sequence[Any]) -> brush.Painting:
     return brush.read(raw[0], picture=_address(raw[1]))
 
 
-def _address(path: str | None) -> str | None:
-    return f"/gradio_api/file={path}" if path else None
+def _address(path: str | None) -> str:
+    return f"/gradio_api/file={path}" if path else ""

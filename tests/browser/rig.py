@@ -68,8 +68,10 @@ class App(AppProcess):
     def held(self) -> Iterator[None]:
         """Let everything that is being generated go on for as long as the block runs."""
         self.simulator.plan(Fault(on="get", kind="word", word="generating", times=None))
-        yield
-        self.simulator.clear()
+        try:
+            yield
+        finally:
+            self.simulator.clear()
 
     def come_to_rest(self) -> None:
         """Wait until nothing runs: a new page would show it instead of what its test wants."""

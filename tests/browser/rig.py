@@ -144,6 +144,9 @@ def leave(page: Page) -> None:
     for other in page.context.pages:
         if other is not page:
             other.close()
+    # What the page still waits for is aborted by leaving it, which is no mistake to be noted.
+    for event in ("console", "pageerror"):
+        page._impl_obj.remove_all_listeners(event)
     page.goto(IDLE)
 
 

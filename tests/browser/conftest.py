@@ -25,5 +25,4 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 @pytest.fixture
 def page(browser: Browser, app: App) -> Iterator[Page]:
     app.simulator.clear()
-    app.come_to_rest()
     yield from opened(browser, app)

@@ -68,8 +68,10 @@ class App(AppProcess):
     def held(self) -> Iterator[None]:
         """Let everything that is being generated go on for as long as the block runs."""
         self.simulator.plan(Fault(on="get", kind="word", word="generating", times=None))
-        yield
-        self.simulator.clear()
+        try:
+            yield
+        finally:
+            self.simulator.clear()
 
     def come_to_rest(self) -> None:
         """Wait until nothing runs: a new page would show it instead of what its test wants."""
@@ -108,7 +110,8 @@ def running_browser() -> Iterator[Browser]:
 
 
 def opened(browser: Browser, app: App, width: int = 1280) -> Iterator[Page]:
-    """Yield the page in a tab of this width that knows nothing of any test before."""
+    """Yield the page, with nothing running, in a tab that knows nothing of any test before."""
+    app.come_to_rest()
     page = idle_tab(browser, width) or new_tab(browser, width)
     page.context.clear_cookies()
     # Any address of the app whose page is not ours: what ours keeps for later is cleared there.
@@ -141,6 +144,9 @@ def leave(page: Page) -> None:
     for other in page.context.pages:
         if other is not page:
             other.close()
+    # What the page still waits for is aborted by leaving it, which is no mistake to be noted.
+    for event in ("console", "pageerror"):
+        page._impl_obj.remove_all_listeners(event)
     page.goto(IDLE)
 
 

@@ -16,6 +16,7 @@ from browser.rig import (
     SOON,
     App,
     is_playing,
+    new_tab,
     open_page,
     opened,
     press,
@@ -248,16 +249,18 @@ def test_an_app_that_is_killed_goes_on_after_its_restart(browser: Browser, tmp_p
 def test_a_ledger_in_trouble_is_told_in_words_and_nothing_is_sent(browser: Browser, tmp_path: Path):
     with running_app(tmp_path / "data") as app:
         rename_table(app, "generations", "away")
-        for page in opened(browser, app):
-            expect(page.get_by_text("no such table").first).to_be_visible(timeout=SOON)
-            write(page, PROMPT)
-            press(page)
-            status_is(page, "rejected")
-            expect(page.locator("#status")).to_contain_text("The request was not sent")
-            page.get_by_role("tab", name="History").click()
-            expect(page.locator("#history")).to_contain_text("can't be read for now")
-            rename_table(app, "away", "generations")
-            expect(page.locator("#history")).to_contain_text("Nothing here yet", timeout=SOON)
+        page = new_tab(browser, width=1280)
+        open_page(page, app.url)
+        expect(page.get_by_text("no such table").first).to_be_visible(timeout=SOON)
+        write(page, PROMPT)
+        press(page)
+        status_is(page, "rejected")
+        expect(page.locator("#status")).to_contain_text("The request was not sent")
+        page.get_by_role("tab", name="History").click()
+        expect(page.locator("#history")).to_contain_text("can't be read for now")
+        rename_table(app, "away", "generations")
+        expect(page.locator("#history")).to_contain_text("Nothing here yet", timeout=SOON)
+        page.context.close()
         assert app.posts() == 0
         assert "Traceback" not in (app.folder / "app.log").read_text()
 

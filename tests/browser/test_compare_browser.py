@@ -9,14 +9,13 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, Page, expect
 
-from browser.rig import COUNT_CALLS, App, open_page, running_app
+from browser.rig import COUNT_CALLS, SOON, App, open_page, running_app
 
 pytestmark = pytest.mark.browser
 
 KLING_3 = "klingai/video-v3-standard-text-to-video"
 KLING_1 = "kling-video/v1.6/standard/text-to-video"
 PROMPT = "A paper boat in the rain"
-SOON = 30_000
 FRAME = 1 / 24
 TIMES = "[...document.querySelectorAll('#compare video')].map(video => video.currentTime)"
 ALL_PLAY = """

@@ -21,7 +21,6 @@ RED, GREEN = (200, 30, 30), (30, 160, 60)
 @pytest.fixture
 def page(browser: Browser, app: App) -> Iterator[Page]:
     errors: list[str] = []
-    app.come_to_rest()
     for page in opened(browser, app):
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)

@@ -67,6 +67,9 @@ def test_a_link_presents_in_a_fresh_profile_with_keys(
 def test_make_one_like_this_fills_the_form(page: Page, app: App):
     made = make(page, "A kite to copy")
     page.goto(f"{app.url}?generation={made}")
+    expect(page.locator("#like")).to_be_attached(timeout=SOON)
+    # Without a move of the mouse the controls fade, and what is faded takes no click.
+    page.mouse.move(203, 307)
     page.locator("#like").click()
     expect(page.locator("#prompt textarea")).to_have_value("A kite to copy", timeout=SOON)
     expect(page.locator("#composer")).to_be_visible()

@@ -179,7 +179,8 @@ def service_of(
 def launch(service: Service, settings: Settings) -> None:
     """Serve the page; what is unfinished is picked up on the loop that serves it."""
     # Only now: Gradio reads its settings from the environment while it is imported.
-    from kling_ui import ui  # noqa: PLC0415
+    with startup.without_interface_files():
+        from kling_ui import ui  # noqa: PLC0415
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:

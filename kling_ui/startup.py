@@ -5,12 +5,15 @@ Each trouble is a sentence that says what to do, since whoever reads it sees no 
 
 import ctypes
 import errno
+import inspect
 import logging
 import os
 import re
 import socket
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -41,6 +44,26 @@ _log = logging.getLogger(__name__)
 
 class StartError(Exception):
     """The app can't start; the message says why and what to do."""
+
+
+@contextmanager
+def without_interface_files() -> Iterator[None]:
+    """Keep Gradio, imported meanwhile, from comparing each component with its .pyi file.
+
+    That takes 40 % of its import. Gradio 6.31 leaves out a class whose file can't be found.
+    """
+    find = inspect.getfile
+
+    def find_others(what: Any) -> str:
+        if isinstance(what, type) and what.__module__.startswith("gradio."):
+            raise OSError("not looked for")
+        return find(what)
+
+    inspect.getfile = find_others  # type: ignore[assignment]  # asked for classes only
+    try:
+        yield
+    finally:
+        inspect.getfile = find
 
 
 def make_data_folder(folder: Path) -> None:

@@ -10,9 +10,12 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="kling-ui-tests-")
 
-import gradio.data_classes
-import gradio.queueing
-import gradio.utils
+from kling_ui.startup import without_interface_files
+
+with without_interface_files():
+    import gradio.data_classes
+    import gradio.queueing
+    import gradio.utils
 import httpx
 import hypothesis
 import pytest

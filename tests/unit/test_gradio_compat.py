@@ -1,6 +1,9 @@
 """What leans on Gradio's insides: it works with the version that is installed, and tells if not."""
 
 import gc
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
@@ -12,6 +15,7 @@ from kling_ui.ui import gradio_compat
 from kling_ui.ui.gradio_compat import LINKS_ARE_NOT_FETCHED, UNREADABLE_VALUE, Sessions, harden
 from kling_ui.ui.http_guard.body_limit import BODY_BYTES_KEY
 
+HOME = Path(__file__).resolve().parents[2]
 STATE = 1
 VERSION = "6.31.0"
 
@@ -263,3 +267,20 @@ def test_only_public_names_may_be_called_by_name():
         button.click(lambda: None, api_visibility="undocumented", api_name="hidden")
         gr.api(echo)
     assert gradio_compat.public_api_names(page) == {"echo"}
+
+
+IMPORT = """
+import ast, inspect
+parsed, parse, find = [], ast.parse, inspect.getfile
+ast.parse = lambda code, *more, **named: parsed.append(code) or parse(code, *more, **named)
+from kling_ui.startup import without_interface_files
+with without_interface_files():
+    import gradio
+assert inspect.getfile is find
+assert not [code for code in parsed if "class Textbox" in code], "40 % of the import is back"
+gradio.Textbox(label="x").get_config()
+"""
+
+
+def test_gradio_compares_no_component_with_its_interface_file_while_it_is_imported():
+    subprocess.run([sys.executable, "-c", IMPORT], cwd=HOME, check=True, timeout=120)

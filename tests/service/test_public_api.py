@@ -218,7 +218,7 @@ def test_a_gradio_client_gets_the_same_values(served):
 def test_the_pages_own_events_are_not_part_of_the_api(served):
     info = served.http.get("/gradio_api/info").json()
     assert set(info["named_endpoints"]) == {
-        *("/models", "/estimate", "/request", "/history"),
+        *("/models", "/estimate", "/request", "/history", "/batch"),
         *("/submit", "/status", "/generate"),
     }
     assert info["unnamed_endpoints"] == {}

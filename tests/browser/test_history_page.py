@@ -117,7 +117,7 @@ def test_a_tile_is_a_link_and_back_returns_to_the_same_place(page: Page):
     opened.value.close()
     tile.click()
     expect(page.locator("#composer")).to_be_visible(timeout=SOON)
-    page.wait_for_url(re.compile("[?&]v="))  # its entry is made when the result is there
+    expect(page).to_have_url(re.compile("[?&]v="), timeout=SOON)  # made when the result is there
     page.go_back()
     expect(shown(page).nth(40)).to_be_visible(timeout=SOON)
     page.wait_for_function(f"Math.abs(scrollY - {before}) < 2")

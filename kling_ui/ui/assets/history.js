@@ -311,6 +311,7 @@
         return showSelection();
       }
       place = scrollY;
+      window.klingResult.open(id);
       trigger('click', {id});
     });
     root.addEventListener('input', event => {

@@ -76,6 +76,7 @@
   });
   window.klingPlaces = {
     tellHost,
+    opening() { isOpened = true; },
     present() {
       note({id: result.shown(), isEditing: false}, 'pushState');
       dress();
@@ -93,6 +94,7 @@
 
   let known = '';
   let hasEntry = false; /* the result that comes next has its entry already */
+  let isOpened = false; /* a person has opened the result that comes next */
   let awaited = null; /* what Back or Forward has asked for and the stage does not show yet */
   function remember() {
     const id = result.shown();
@@ -106,7 +108,9 @@
       note({id}, 'replaceState');
     }
     if (!id || id === known) return;
-    const isFirst = known === '';
+    const isFromHistory = isOpened && place === 'history';
+    const isFirst = known === '' && !isFromHistory;
+    isOpened = false;
     known = id;
     wake(); /* from now on there is something to press */
     const now = here();
@@ -114,9 +118,11 @@
       hasEntry = false;
       return;
     }
-    if (place === 'history' && !isFirst) place = matchMedia(PHONE).matches ? 'result' : 'create';
+    if (isFromHistory || (place === 'history' && !isFirst)) place = matchMedia(PHONE).matches ? 'result' : 'create';
     if (now.isHistory && isFirst) return;
-    note({id, isEditing: !isPresenting()}, isFirst || hasEntry ? 'replaceState' : 'pushState');
+    /* History makes an entry for the tab it is left for, if it is told before us. */
+    const isNoted = hasEntry || (isFromHistory && !now.isHistory);
+    note({id, isEditing: !isPresenting()}, isFirst || isNoted ? 'replaceState' : 'pushState');
     hasEntry = false;
     dress();
   }

@@ -15,6 +15,7 @@
   };
 
   function open(id) {
+    window.klingPlaces?.opening();
     api.ask({act: 'open', id});
   }
 

@@ -109,7 +109,7 @@ def part_words(param: Param, value: Any) -> str:
         )
     if isinstance(param, MediaParam):
         count = len(value) if isinstance(value, list) else 1
-        return label if count == 1 else f"{count} {label}"
+        return label if count == 1 else f"{count} {label.removesuffix('s')}s"
     if not isinstance(param, Choice):
         return f"{label} {value}" if isinstance(value, int | float) else label
     word = param.names.get(str(value)) or f"{value}{param.unit}"

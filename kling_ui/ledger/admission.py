@@ -51,15 +51,25 @@ class AdmissionRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """What waits and may be sent; and what the day's limit holds back as of now, or no more."""
+    """What waits and may be sent, what the day's limit holds back, and what waits no longer.
+
+    The second and third only where that has just become so, or was not expected.
+    """
 
     rows: tuple[Generation, ...]
 
 
-def admit(connection: Connection, rules: AdmissionRules, *, stamp: str) -> Admission:
+def admit(
+    connection: Connection,
+    rules: AdmissionRules,
+    *,
+    stamp: str,
+    expected: Iterable[str] = (),
+) -> Admission:
     """Give the free places to what waits in sets; note at the rest where the day forbids it.
 
-    Run it in a transaction that keeps other writers out.
+    `expected` are the ids that are thought to wait: each that was ended elsewhere meanwhile is
+    among the rows of the answer. Run it in a transaction that keeps other writers out.
     """
     line = _Line(
         free=rules.parallel,
@@ -80,7 +90,9 @@ def admit(connection: Connection, rules: AdmissionRules, *, stamp: str) -> Admis
         if ids:
             changed = sa.update(GENERATIONS).where(GENERATIONS.c.id.in_(ids))
             connection.execute(changed.values(**values, updated_at=stamp))
-    return Admission(rows=_read(connection, _has_a_place(rules), [*held, *cleared]))
+    told = GENERATIONS.c.id.in_([*held, *cleared])
+    is_gone = GENERATIONS.c.id.in_(list(expected)) & (GENERATIONS.c.status != Status.WAITING)
+    return Admission(rows=_read(connection, _has_a_place(rules) | told | is_gone))
 
 
 class _Line:
@@ -206,9 +218,8 @@ def _left(connection: Connection, rules: AdmissionRules) -> float | None:
     return day.usd - float(connection.execute(spent).scalar() or 0.0)
 
 
-def _read(connection: Connection, condition: _Condition, ids: list[str]) -> tuple[Generation, ...]:
-    wanted = condition | GENERATIONS.c.id.in_(ids)
-    rows = connection.execute(sa.select(GENERATIONS).where(wanted)).mappings()
+def _read(connection: Connection, condition: _Condition) -> tuple[Generation, ...]:
+    rows = connection.execute(sa.select(GENERATIONS).where(condition)).mappings()
     found = (generation_of(row) for row in rows)
     return tuple(generation for generation in found if generation is not None)
 

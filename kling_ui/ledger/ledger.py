@@ -142,10 +142,13 @@ class Ledger:
             connection.execute(ended.values(**end, updated_at=stamp))
         return found
 
-    def admit(self, rules: AdmissionRules) -> Admission:
-        """Give the free places of an account to what waits in sets, in one transaction."""
+    def admit(self, rules: AdmissionRules, *, expected: Iterable[str] = ()) -> Admission:
+        """Give the free places of an account to what waits in sets, in one transaction.
+
+        `expected` are the ids that are thought to wait; those that don't are in the answer too.
+        """
         with self._my_turn(), self._exclusive() as connection:
-            return admission.admit(connection, rules, stamp=self.stamp())
+            return admission.admit(connection, rules, stamp=self.stamp(), expected=expected)
 
     def update(
         self, generation_id: str, *, only_from: tuple[Status, ...] = (), **changes: Any

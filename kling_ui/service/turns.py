@@ -53,7 +53,7 @@ class Turns:
         self._keeper: asyncio.Task[None] | None = None
 
     async def wait(self, run: Run) -> None:
-        """Return once a run has a place, or is cancelled."""
+        """Return once a run has a place, is cancelled, or its row was ended elsewhere."""
         self._waiting[run.id] = run
         self._changed.set()
         if self._keeper is None or self._keeper.done():
@@ -101,7 +101,7 @@ class Turns:
             self._changed.clear()
             try:
                 if not self._in_line:
-                    self._tell(await asyncio.to_thread(self._admit))
+                    self._tell(await asyncio.to_thread(self._admit, list(self._waiting)))
             except LedgerError as exc:
                 _log.error("turns: %s Trying again.", exc)
                 await self._runtime.sleep(pause)
@@ -112,7 +112,7 @@ class Turns:
                 async with asyncio.timeout(RECHECK_SECONDS):
                     await self._changed.wait()
 
-    def _admit(self) -> Admission:
+    def _admit(self, waiting: list[str]) -> Admission:
         counted_since = self._runtime.now().astimezone(UTC) - COUNTED_FOR
         return self._ledger.admit(
             AdmissionRules(
@@ -121,7 +121,8 @@ class Turns:
                 parallel=self._parallel(),
                 counted_since=_stamp(counted_since),
                 day=self._day_limit.budget(),
-            )
+            ),
+            expected=waiting,
         )
 
     def _tell(self, admission: Admission) -> None:

@@ -76,13 +76,14 @@ def test_make_one_like_this_fills_the_form(page: Page, app: App):
 
 
 def test_running_again_asks_first_and_then_makes_one_more(page: Page, app: App):
-    make(page, "A kite again")
+    first = make(page, "A kite again")
     before = app.posts()
     again = page.locator("#result [data-ask=again]")
     again.click()
     expect(again).to_have_text(re.compile(r"Run again · .+\? Press again"))
     assert app.posts() == before
     again.click()
+    expect(page).not_to_have_url(edit_address(first), timeout=SOON)
     expect(page.locator("#runs .k-run").first).to_have_attribute("aria-current", "", timeout=SOON)
     status_is(page, "completed")
     assert app.posts() == before + 1

@@ -329,6 +329,23 @@ async def test_each_of_a_set_is_withdrawn_by_itself(service, simulator, runtime,
     assert_nothing_is_left_running(service)
 
 
+@pytest.mark.parametrize("status", [Status.CANCELLED, Status.REJECTED])
+async def test_what_was_ended_elsewhere_waits_for_no_turn(service, simulator, ledger, status):
+    """By another process, or by a click that came between a row and its run."""
+    simulator.plan(GOING_ON)
+    set_parallel(service, 1)
+    submitted = await batch(service, 3)
+    await until(lambda: simulator.accepted == 1)
+    gone = submitted.generations[1].id
+    ledger.update(gone, status=status)
+    service.connections.current.turns.recheck()
+    assert (await at_rest(service, gone)).status is status
+    simulator.clear()
+    rows = await rest(service, submitted)
+    assert [row.status for row in rows] == [Status.COMPLETED, status, Status.COMPLETED]
+    assert simulator.accepted == 2
+
+
 async def test_one_is_run_again_in_the_same_set_by_its_owner_only(service, simulator):
     submitted = await batch(service, 2, owner="ann")
     await rest(service, submitted)
@@ -449,8 +466,8 @@ class Deadly(Ledger):
     def end_waiting(self, ids, **changes):
         return self._write(lambda: super(Deadly, self).end_waiting(ids, **changes))
 
-    def admit(self, rules):
-        return self._write(lambda: super(Deadly, self).admit(rules))
+    def admit(self, rules, **more):
+        return self._write(lambda: super(Deadly, self).admit(rules, **more))
 
 
 @pytest.mark.parametrize("is_done", [False, True])

@@ -166,12 +166,12 @@ class Client:
         """Look our own `request_id` up in the provider's log; None if it isn't there.
 
         The log goes back 92 days and lists only what the asking key has sent. `span` (two
-        aware times, else the last 24 hours) and `model` narrow the search. Reads at most 2,000
-        rows, newest first. Raises UnavailableError, or one of its kinds.
+        aware times, else the last 30 days by the provider's clock) and `model` narrow the search.
+        Reads at most 2,000 rows, newest first. Raises UnavailableError, or one of its kinds.
         """
         filters = {"model": model} if model else {}
         if span is None:
-            filters["period"] = "24h"
+            filters["period"] = "30d"
         else:
             filters.update(start=_moment(span[0]), end=_moment(span[1]))
         offset = 0

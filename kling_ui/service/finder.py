@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from kling_ui.client import (
     AccessDeniedError,
@@ -71,13 +72,20 @@ class Finder:
         """Return what the provider's log says of a request, or None."""
         sent = datetime.fromisoformat(generation.sent_at or generation.created_at)
         near = (sent - _LOG_SPAN, sent + _LOG_SPAN)
-        client = self._context.client
-        entry = await client.find(generation.id, model=generation.model, span=near)
-        if entry is not None and not entry.is_failed:
-            return entry
-        # Clocks differ, and the log may know the model by another name.
-        wide = (sent - _LOG_WIDE_SPAN, sent + _LOG_WIDE_SPAN)
-        return await client.find(generation.id, span=wide) or entry
+        searches: tuple[dict[str, Any], ...] = (
+            {"model": generation.model, "span": near},
+            # The log may know the model by another name, and clocks differ,
+            {"span": (sent - _LOG_WIDE_SPAN, sent + _LOG_WIDE_SPAN)},
+            # some by any amount.
+            {},
+        )
+        failed = None
+        for search in searches:
+            entry = await self._context.client.find(generation.id, **search)
+            if entry is not None and not entry.is_failed:
+                return entry
+            failed = failed or entry
+        return failed
 
     async def _is_settled(self, run: Run, found: TaskState | LogEntry | None, looks: int) -> bool:
         """Commit what was found; tell whether the search is over."""

@@ -33,6 +33,8 @@ SOON = 60_000
 REST_SECONDS = 120.0
 QUICK = 0.3
 """Seconds a generation takes. What has to be seen under way is `held`: no clock is slow enough."""
+TYPING_PAUSE_MS = 800
+"""Longer than create.js waits until it tells what was typed."""
 IDLE = "about:blank"
 COUNT_CALLS = """
   window.calls = {made: 0, open: 0};

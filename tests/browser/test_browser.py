@@ -46,6 +46,39 @@ def test_a_prompt_becomes_a_video_that_plays_and_downloads(page: Page, app: App)
     assert Path(download.value.path()).stat().st_size > 1000
 
 
+def test_the_keyboard_alone_leads_from_the_prompt_to_the_download(page: Page):
+    focused = "document.activeElement"
+    tab_until(page, f"{focused}.closest('#prompt')")
+    page.keyboard.type("Only keys")
+    tab_until(page, f"{focused}.id === 'generate' || {focused}.closest('#generate')")
+    page.keyboard.press("Enter")
+    status_is(page, "completed")
+    is_playing(page)
+    tab_until(page, f"{focused}.matches('a[download]')")
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename.startswith("kling-3-standard-only-keys")
+
+
+def tab_until(page: Page, is_there: str) -> None:
+    """Press Tab until what is focused is what is wanted; each stop must be seen and named."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(
+            """() => {
+              const at = document.activeElement, box = at.getBoundingClientRect();
+              const name = at.ariaLabel || at.title || at.labels?.[0]?.innerText || at.innerText
+                || at.placeholder || at.ariaLabelledByElements?.[0]?.innerText || '';
+              return {html: at.outerHTML.slice(0, 200), name, isSeen: box.width * box.height > 0};
+            }"""
+        )
+        assert stop["isSeen"], stop
+        assert stop["name"].strip(), stop
+        if page.evaluate(f"Boolean({is_there})"):
+            return
+    pytest.fail(f"60 stops do not lead to {is_there}")
+
+
 def test_the_badge_says_where_requests_go(page: Page):
     expect(page.locator("#badge")).to_contain_text("AI/ML API")
 

@@ -2,7 +2,9 @@
 
 import json
 import re
+from base64 import b64decode
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,19 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from browser.rig import SOON, App, is_playing, opened, press, settle, status_is, write
+from browser.rig import (
+    SOON,
+    TYPING_PAUSE_MS,
+    App,
+    is_playing,
+    open_page,
+    opened,
+    press,
+    running_app,
+    settle,
+    status_is,
+    write,
+)
 from kling_ui.catalog import MODELS, Task
 
 pytestmark = pytest.mark.browser
@@ -277,7 +291,6 @@ def test_what_kling_does_not_document_is_a_warning_at_the_field(
 ):
     choose(page, Task.IMAGE, "Kling 1 · Standard")
     give(page, "image_url", red)
-    switch(page, "control", "Last frame")
     give(page, "tail_image_url", green)
     page.locator("#param-duration").get_by_text("10 s").click()
     expect(page.locator(".k-doubt").first).to_contain_text("documents this for 5 s only")
@@ -382,13 +395,48 @@ def test_the_brush_shows_a_picture_that_was_given_before_it_was_opened(page: Pag
     expect(page.locator("#param-dynamic_masks")).to_contain_text("Paint what should move")
 
 
-@pytest.mark.parametrize("task", list(Task))
-def test_every_form_fits_a_phone(browser: Browser, app: App, task: Task):
+def test_every_form_fits_a_phone(browser: Browser, app: App):
     for page in opened(browser, app, width=390):
-        choose(page, task)
-        page.wait_for_timeout(600)
-        unfold(page)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        for task in Task:
+            choose(page, task)
+            unfold(page)
+            settle(page)
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390, task
+
+
+def test_a_draft_with_its_pictures_survives_a_restart_of_the_app(
+    browser: Browser, tmp_path: Path, red: Path, green: Path
+):
+    with running_app(tmp_path / "data") as app:
+        for page in opened(browser, app):
+            choose(page, Task.IMAGE, "Kling 3 · Standard")
+            write(page, "The square turns green")
+            give(page, "image_url", red)
+            give(page, "tail_image_url", green)
+            page.wait_for_timeout(TYPING_PAUSE_MS)
+            settle(page)
+            app.kill()
+            app.start()
+            open_page(page, app.url)
+            expect(page.locator("#notice")).to_contain_text("Draft restored", timeout=SOON)
+            expect(page.locator("#prompt textarea")).to_have_value("The square turns green")
+            for field in ("image_url", "tail_image_url"):
+                expect(page.locator(f"#param-{field} img")).to_be_visible(timeout=SOON)
+            expect(page.locator("#sends")).to_contain_text("last frame")
+            press(page)
+            status_is(page, "completed")
+        assert sent(app)["prompt"] == "The square turns green"
+        assert media_kinds(sent(app)) == {"image_url": "PNG", "tail_image_url": "JPEG"}
+
+
+def media_kinds(body: dict[str, Any]) -> dict[str, str | None]:
+    """Return the format of each picture that a body carries."""
+    kinds = {}
+    for field, value in body.items():
+        if str(value).startswith("data:image/"):
+            with Image.open(BytesIO(b64decode(value.partition(",")[2]))) as picture:
+                kinds[field] = picture.format
+    return kinds
 
 
 def test_the_price_follows_the_form_and_a_high_one_is_asked_about(page: Page, app: App):

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 from browser.rig import (
     PROMPT,
     SOON,
+    TYPING_PAUSE_MS,
     App,
     open_page,
     press,
@@ -17,10 +18,6 @@ from browser.rig import (
 )
 
 pytestmark = pytest.mark.browser
-
-
-TYPING_PAUSE_MS = 800
-"""Longer than create.js waits until it tells what was typed."""
 
 DENY_STORAGE = """
   const denied = { get() { throw new DOMException('denied', 'SecurityError'); } };

@@ -1,6 +1,7 @@
 """The result in a real Chromium: presenting by link, running again, Back, the places of a phone."""
 
 import re
+from base64 import b64encode
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -73,6 +74,37 @@ def test_make_one_like_this_fills_the_form(page: Page, app: App):
     page.locator("#like").click()
     expect(page.locator("#prompt textarea")).to_have_value("A kite to copy", timeout=SOON)
     expect(page.locator("#composer")).to_be_visible()
+
+
+def test_a_dropped_video_restores_how_it_was_made(page: Page, app: App):
+    page.locator("#param-aspect_ratio").get_by_text("1:1").click()
+    generation_id = make(page, "A kite in a file")
+    path = next((app.folder / "videos" / generation_id).glob("*.mp4"))
+    write(page, "Something else")
+    for target in ("#prompt", "#stage"):
+        drop(page, target, path.name, path.read_bytes())
+        expect(page.locator("#recipe-note")).to_contain_text(f"Settings restored from {path.name}")
+        expect(page.locator("#prompt textarea")).to_have_value("A kite in a file")
+        expect(page.locator("#param-aspect_ratio label:has(input:checked)")).to_have_text("1:1")
+        write(page, "Something else")
+    drop(page, "#prompt", "holiday.mp4", b"no video at all")
+    expect(page.locator("#recipe-note")).to_contain_text("holiday.mp4 holds no settings")
+    expect(page.locator("#prompt textarea")).to_have_value("Something else")
+
+
+def drop(page: Page, target: str, name: str, content: bytes) -> None:
+    page.locator(target).evaluate(
+        """(target, [name, text]) => {
+          const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File([bytes], name, {type: 'video/mp4'}));
+          for (const type of ['dragover', 'drop']) {
+            target.dispatchEvent(
+              new DragEvent(type, {dataTransfer, bubbles: true, cancelable: true}));
+          }
+        }""",
+        [name, b64encode(content).decode()],
+    )
 
 
 def test_running_again_asks_first_and_then_makes_one_more(page: Page, app: App):

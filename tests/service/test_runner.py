@@ -304,6 +304,17 @@ async def test_a_lost_answer_is_looked_up_and_never_sent_again(service, simulato
     assert_paid_once(simulator)
 
 
+@pytest.mark.parametrize("days", [-400, -20, -1.2, 1.2, 20, 400])
+async def test_a_lost_answer_is_found_however_wrong_this_clock_is(
+    service, simulator, runtime, days
+):
+    runtime.pass_by(days=days)
+    simulator.plan(LOST["reset"])
+    done = (await made(service))[-1]
+    assert_a_video_is_there(service, done)
+    assert simulator.accepted == 1
+
+
 @pytest.mark.parametrize("fault", [LOST["reset"], LOST["cut"]], ids=["reset", "cut"])
 async def test_a_lost_answer_is_found_by_another_run_of_the_app(
     make_service, simulator, ledger, fault
@@ -338,7 +349,7 @@ async def test_a_log_in_trouble_or_late_is_asked_again(service, simulator, runti
     simulator.plan(LOST["reset"], fault)
     snapshots = await made(service)
     assert_a_video_is_there(service, snapshots[-1])
-    # A log that says nothing is asked twice at each look: narrowly, then widely.
+    # A log that says nothing is asked three times at each look: more and more widely.
     looks = 2 if fault.kind == "late" else fault.times + 1
     assert runtime.slept[:looks] == [0, 2, 4, 8][:looks]
     assert_paid_once(simulator)
@@ -798,8 +809,8 @@ async def test_a_restart_believes_at_once_what_was_found_missing(make_service, s
     await second.resume()
     await until(lambda: 3600 in runtime.slept[slept:])
     assert (await second.get(resting.id)).error == resting.error
-    # One question, and one look at the log: narrowly, then widely.
-    assert len(simulator.seen) - asked == 3
+    # One question, and one look at the log: more and more widely.
+    assert len(simulator.seen) - asked == 4
     simulator.clear()
     await second.resume_one(resting.id)
     assert_a_video_is_there(second, (await watched(second, resting.id))[-1])

@@ -592,8 +592,8 @@ async def test_the_log_is_paged_until_our_request_is_found():
     assert (entry.status, entry.credits_used, entry.usd_spent) == ("succeeded", 390_000, 0.195)
     lines = [request.split(b" ")[1].decode() for request in raw.requests]
     assert lines == [
-        "/v2/logs?period=24h&limit=100&offset=0",
-        "/v2/logs?period=24h&limit=100&offset=2",
+        "/v2/logs?period=30d&limit=100&offset=0",
+        "/v2/logs?period=30d&limit=100&offset=2",
     ]
 
 

@@ -71,7 +71,7 @@ def test_the_index_stands_first_and_is_enough_to_read_the_recipe(tmp_path, video
 
 
 def test_what_the_provider_wrote_into_the_file_stays(tmp_path):
-    source = tmp_path / "labelled.mp4"
+    source = tmp_path / "labeled.mp4"
     options = {"movflags": "use_metadata_tags"}
     with (
         av.open(str(write(tmp_path / "plain.mp4"))) as plain,

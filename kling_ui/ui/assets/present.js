@@ -16,7 +16,8 @@
     return {id, isHistory, isPresenting: id !== '' && !asked.has('edit') && !isHistory};
   };
   const isPresenting = () => root.classList.contains('k-presenting');
-  let place = here().isPresenting ? 'result' : here().isHistory ? 'history' : 'create';
+  const isResult = () => here().isPresenting || (here().id && history.state?.kling === 'result');
+  let place = here().isHistory ? 'history' : isResult() ? 'result' : 'create';
 
   function address({id, isHistory = false, isEditing = true}) {
     const url = new URL(location.href);

@@ -44,7 +44,7 @@ def in_words(model: Model, problem: Problem, values: Mapping[str, Any]) -> str:
             return f"Add {_more(param.minimum - len(value))} ({param.minimum} to {param.maximum})."
         if len(value) > param.maximum:
             return f"Take {len(value) - param.maximum} out: at most {param.maximum}."
-    text = _labelled(model, problem.message)
+    text = _labeled(model, problem.message)
     return text[:1].upper() + text[1:]
 
 
@@ -75,7 +75,7 @@ def _more(count: int, word: str = "more ") -> str:
     return f"one {word}picture" if count == 1 else f"{count} {word}pictures"
 
 
-def _labelled(model: Model, message: str) -> str:
+def _labeled(model: Model, message: str) -> str:
     """Write the parameters in a message as the form calls them."""
     names: Iterable[str] = sorted((p.name for p in model.params if "_" in p.name), key=len)
     for name in names:

@@ -141,7 +141,7 @@ def _chips(generation: Generation) -> list[str]:
 
 
 def price(generation: Generation) -> str:
-    """Write what a generation costs, labelled where it is simulated; empty where not known."""
+    """Write what a generation costs, labeled where it is simulated; empty where not known."""
     figure = _figure(generation)
     if not figure:
         return ""

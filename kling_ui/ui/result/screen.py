@@ -19,7 +19,7 @@ _LONGEST_PROMPT = 160
 def empty_screen(*, is_simulated: bool) -> str:
     """Invite to a first video."""
     note = (
-        "No key is set, so a simulator answers: free, and clearly labelled."
+        "No key is set, so a simulator answers: free, and clearly labeled."
         if is_simulated
         else "Each generation is paid from your AI/ML API balance."
     )

@@ -59,7 +59,7 @@ def opened(shown: Shown, answer: Answer | None) -> str:
 
 def _connection(shown: Shown, answer: Answer | None) -> str:
     kind, where, about = (
-        ("simulator", "Simulator", "On this machine: free, and its videos are labelled.")
+        ("simulator", "Simulator", "On this machine: free, and its videos are labeled.")
         if shown.is_simulated
         else ("live", "AI/ML API", "Every request is paid from the key's balance.")
     )

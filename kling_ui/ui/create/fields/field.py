@@ -134,6 +134,6 @@ def readables(words: Sequence[str]) -> list[tuple[str, str]]:
     return [(readable(word), word) for word in words]
 
 
-def labelled(param: Param) -> str:
+def labeled(param: Param) -> str:
     """Return a parameter's label; what may be left empty says so."""
     return param.label if param.required else f"{param.label} (optional)"

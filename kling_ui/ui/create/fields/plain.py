@@ -7,7 +7,7 @@ import gradio as gr
 
 from kling_ui.catalog import MODELS, PAIR_SCENES, Choice, Number, Param, Text
 from kling_ui.ui.create import effects
-from kling_ui.ui.create.fields.field import Built, Field, Updates, labelled, readable
+from kling_ui.ui.create.fields.field import Built, Field, Updates, labeled, readable
 from kling_ui.ui.create.picker import Option, picker, picker_props
 
 PROMPT = "prompt"
@@ -27,7 +27,7 @@ def text_field(name: str, _built: Built) -> tuple[Field, ...]:
     def updates(param: Param, value: Any) -> Updates:
         limit = param.max_length if isinstance(param, Text) else 0
         hint = param.placeholder if isinstance(param, Text) else ""
-        words = {"label": labelled(param), "placeholder": hint}
+        words = {"label": labeled(param), "placeholder": hint}
         counter = f'<span data-count-of="{elem_id}" data-limit="{limit}"></span>'
         return {
             box: {"value": value or "", "visible": True, **words},

@@ -291,6 +291,7 @@ def test_what_kling_does_not_document_is_a_warning_at_the_field(
 ):
     choose(page, Task.IMAGE, "Kling 1 · Standard")
     give(page, "image_url", red)
+    switch(page, "control", "Last frame")
     give(page, "tail_image_url", green)
     page.locator("#param-duration").get_by_text("10 s").click()
     expect(page.locator(".k-doubt").first).to_contain_text("documents this for 5 s only")

@@ -286,6 +286,20 @@ def test_a_task_begins_with_its_newest_standard_model():
     assert model_picker.default_model(Task.TEXT, {Task.TEXT.value: "gone"}).id == TEXT
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 4])
+async def test_every_element_that_is_filled_in_is_shown_and_no_other(form, picture, count):
+    element = {"frontal_image_url": picture, "reference_image_urls": [picture]}
+    changed = form.filled(MODELS[IMAGE], {"elements": [element] * count})
+    (field,) = (
+        field for field, _ in form._layout.used_by(MODELS[IMAGE]) if field.kind == "Elements"
+    )
+    shown, more, *rows = field.extras
+    expected = max(count, 1)
+    assert [changed[row]["visible"] for row in rows] == [i < expected for i in range(len(rows))]
+    assert changed[more]["visible"] is (expected < len(rows))
+    assert changed[shown] == expected
+
+
 async def test_an_example_leaves_nothing_of_the_former_form(form, tmp_path, picture):
     changed = form.filled(MODELS[IMAGE], {"prompt": "Rain", "image_url": picture})
     fields = {field.name: field for field, _ in form._layout.used_by(MODELS[IMAGE])}

@@ -14,7 +14,7 @@ from kling_ui.catalog import MODELS, KeptUpload, Model, Request, Section, Task, 
 from kling_ui.service import Estimate, LedgerError, Service
 from kling_ui.ui.create import launch, model_picker, switches
 from kling_ui.ui.create.examples import EXAMPLES, chips_html, values_of
-from kling_ui.ui.create.fields import QUIET, Field, Updates, limits_of
+from kling_ui.ui.create.fields import LATE, QUIET, Field, Updates, limits_of
 from kling_ui.ui.create.kept_uploads import KeptUploads, Kind
 from kling_ui.ui.create.layout import FIRST_TASK, Layout, RawForm
 from kling_ui.ui.create.memory import PROMPT, Memory, prompt_key
@@ -205,7 +205,7 @@ class Form:
         for field, param in self._layout.used_by(find_model(shown)):
             if field.name == getattr(event, "drop", None):
                 _refill(updates, field, field.raw_emptied(self._layout.raw_of(field, form), param))
-        return {each: gr.update(**values) for each, values in updates.items()} or {
+        return {each: _updated(each, values) for each, values in updates.items()} or {
             self._layout.memory: gr.skip()
         }
 
@@ -249,6 +249,9 @@ class Form:
             if (param := used.get(id(field))) is not None:
                 value = memory.value(model, param) if field.is_plain else None
                 updates.update(field.updates(param, value))
+                for control in field.inputs:
+                    if isinstance(control, LATE):
+                        updates.setdefault(control, {})["visible"] = True
         words, control = switches.words_sides(model), switches.control_sides(model)
         updates[self._layout.words] = _radio(words, PROMPT)
         updates[self._layout.control] = _radio(control, switches.NONE)
@@ -276,7 +279,7 @@ class Form:
         return picker_props(label="Model", options=rows, value=model.id, is_searchable=False)
 
     def _as_updates(self, updates: Updates, model: Model, memory: Memory) -> dict[Any, Any]:
-        changed = {component: gr.update(**values) for component, values in updates.items()}
+        changed = {each: _updated(each, values) for each, values in updates.items()}
         return {**changed, self._layout.shown_model: model.id, self._layout.memory: memory}
 
     def _has_section(self, model: Model, section: Section) -> bool:
@@ -306,6 +309,12 @@ def _radio(sides: Sequence[tuple[str, str]], value: str) -> dict[str, Any]:
 def _refill(updates: Updates, field: Field, raw: Sequence[Any]) -> None:
     for control, value in zip(field.inputs, raw, strict=False):
         updates.setdefault(control, {})["value"] = value
+    for component, values in field.reveal(raw).items():
+        updates.setdefault(component, {}).update(values)
+
+
+def _updated(component: Any, values: dict[str, Any]) -> Any:
+    return values["value"] if isinstance(component, gr.State) else gr.update(**values)
 
 
 def _any_label(name: str) -> str:

@@ -17,6 +17,7 @@ from kling_ui.ui.create.fields.field import (
     reading,
 )
 from kling_ui.ui.create.fields.media import (
+    LATE,
     ServedVideo,
     audio_field,
     image_field,
@@ -60,6 +61,7 @@ BUILDERS: Mapping[str, Builder] = {
 
 __all__ = [
     "BUILDERS",
+    "LATE",
     "QUIET",
     "Builder",
     "Built",

@@ -7,7 +7,14 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.catalog import MAX_ELEMENTS, MAX_REFERENCES, Elements, Param
-from kling_ui.ui.create.fields.field import QUIET, Built, Field, Look, Updates
+from kling_ui.ui.create.fields.field import (
+    QUIET,
+    Built,
+    Field,
+    Look,
+    Updates,
+    is_anything_there,
+)
 from kling_ui.ui.create.fields.media import (
     link_box,
     paths_of,
@@ -52,12 +59,20 @@ def elements_field(name: str, _built: Built) -> tuple[Field, ...]:
             more: gr.Button(visible=count < MAX_ELEMENTS),
         }
 
+    def reveal(raw: Sequence[Any]) -> Updates:
+        filled = [i for i, group in enumerate(_groups(raw), 1) if is_anything_there(group)]
+        count = max(filled, default=1)
+        return {
+            shown: {"value": count},
+            more: {"visible": count < MAX_ELEMENTS},
+            **{row: {"visible": i <= count} for i, row in enumerate(rows, 1)},
+        }
+
     more.click(add, [shown], [shown, *rows, more], **QUIET)
 
     def read(param: Param, raw: Sequence[Any], _look: Look) -> Any:
         takes_video = isinstance(param, Elements) and param.takes_video
-        groups = [raw[start : start + _CONTROLS] for start in range(0, len(raw), _CONTROLS)]
-        made = [_element(*group, takes_video=takes_video) for group in groups]
+        made = [_element(*group, takes_video=takes_video) for group in _groups(raw)]
         return [element for element in made if element] or None
 
     def fill(value: Any) -> Sequence[Any]:
@@ -79,9 +94,15 @@ def elements_field(name: str, _built: Built) -> tuple[Field, ...]:
             read=read,
             fill=fill,
             updates=updates,
+            reveal=reveal,
             extras=(shown, more, *rows),
         ),
     )
+
+
+def _groups(raw: Sequence[Any]) -> list[Any]:
+    """Return the raw values of each element."""
+    return [raw[start : start + _CONTROLS] for start in range(0, len(raw), _CONTROLS)]
 
 
 def _element(

@@ -48,7 +48,8 @@ class Field:
     another field shares its inputs. `updates` returns how the controls change for a model's
     parameter; it is handed the value to show where `is_plain` (one control that holds the value
     as it is sent). `is_filled` tells whether a person has put something into a field that is not
-    plain. `extras` are further components that `updates` changes.
+    plain. `reveal` returns how the controls change so that what the raw values hold is seen.
+    `extras` are further components that these two change.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Field:
     extras: tuple[Any, ...] = ()
     is_plain: bool = False
     is_filled: Callable[[Sequence[Any]], bool] = field(default=is_anything_there)
+    reveal: Callable[[Sequence[Any]], Updates] = field(default=lambda _raw: {})
 
     def raw_for(self, values: Mapping[str, Any]) -> Sequence[Any]:
         """Return the inputs' raw values that mean what a request holds for this field."""

@@ -23,6 +23,11 @@ from kling_ui.ui.create.kept_uploads import Kind
 
 WELL_HEIGHT = 132
 
+LATE = (gr.Image, gr.Gallery, gr.Audio, gr.Video)
+"""Controls that are laid out hidden, and shown with their field: the browser fetches the code of
+what is hidden, even within something that is not shown, only when it is shown for the first time.
+"""
+
 
 def _uploaded_path(_self: Any, payload: Any) -> Any:
     """Return the uploaded file's path as it came, or None."""
@@ -187,6 +192,7 @@ def picture_gallery(label: str | None = None) -> Any:
         object_fit="cover",
         file_types=["image"],
         buttons=[],
+        visible=False,
         elem_classes=["k-well", "k-well-images"],
     )
 
@@ -240,7 +246,11 @@ def limits_of(param: Param | None, kind: Kind) -> Any:
 
 
 def _well(kind: Kind, *, label: str | None = None) -> Any:
-    shape: dict[str, Any] = {"label": label, "elem_classes": ["k-well", f"k-well-{kind}"]}
+    shape: dict[str, Any] = {
+        "label": label,
+        "visible": False,
+        "elem_classes": ["k-well", f"k-well-{kind}"],
+    }
     if kind == "audio":
         return gr.Audio(sources=["upload"], type="filepath", editable=False, buttons=[], **shape)
     if kind == "video":

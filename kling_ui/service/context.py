@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from kling_ui import catalog
 from kling_ui.client import (
     AccessDeniedError,
-    Client,
     KeyRefusedError,
     LogEntry,
     Route,
@@ -21,6 +20,7 @@ from kling_ui.ledger import Generation, GenerationError, Ledger, LedgerError, St
 from kling_ui.service import messages, policy
 from kling_ui.service.files import Files
 from kling_ui.service.live_catalog import LiveCatalog
+from kling_ui.service.provider import Provider
 from kling_ui.service.quotes import Quotes
 from kling_ui.service.runs import Run
 from kling_ui.service.runtime import Runtime
@@ -116,7 +116,7 @@ class RunContext:
     `forced_route` None means: the pair that each model documents.
     """
 
-    client: Client
+    client: Provider
     ledger: Ledger
     files: Files
     body_of: Callable[[Generation], Mapping[str, Any] | None]

@@ -72,6 +72,11 @@ class LiveCatalog:
             _log.info("prices: the provider's list has not come within %.0f s", within_seconds)
 
     @property
+    def has_asked(self) -> bool:
+        """Whether the list has been asked for since the app began, whatever came of it."""
+        return self._has_asked.is_set()
+
+    @property
     def model_list(self) -> ModelList | None:
         """The newest list there is, however old; None before the first one."""
         return self._list

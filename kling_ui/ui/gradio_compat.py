@@ -28,6 +28,13 @@ LINKS_ARE_NOT_FETCHED = (
     "A link can't stand for a file here: give the link itself as the value, as text. "
     "Nothing was sent, nothing was spent."
 )
+NO_PROGRESS: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": []}
+"""How events run without Gradio's own progress.
+
+Hidden alone, the page would still keep it for every output that any event ever had, and write all
+of it anew at each step of each event: a tenth of a second each time with a form of this size.
+"""
+
 UNREADABLE_VALUE = "A value can't be read. Nothing was sent, nothing was spent."
 _PATH = re.compile(r"(?:^|[\s'\"(=])(?:[A-Za-z]:)?[\\/]\S")
 

@@ -18,6 +18,7 @@ from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.confirmation import Confirmation, must_ask
 from kling_ui.ui.create.fields import QUIET
 from kling_ui.ui.create.reader import RefusedForm
+from kling_ui.ui.gradio_compat import NO_PROGRESS
 from kling_ui.ui.history.history_events import HistoryEvents
 from kling_ui.ui.ledger_errors import report_ledger_errors
 from kling_ui.ui.result.events import StageEvents
@@ -114,8 +115,8 @@ class _Page:
             form.inputs,
             [*stage.outputs, form.problems, limit],
             trigger_mode="multiple",
-            show_progress="hidden",
             api_visibility="private",
+            **NO_PROGRESS,
             **SUBMITTING,
         )
         events.follow_after(submission)

@@ -372,6 +372,14 @@ def test_watches_leave_room_for_submissions_and_those_for_short_calls(served):
         assert is_known or not fn.queue or fn.api_name in short, fn
 
 
+def test_no_event_of_the_page_has_gradio_keep_its_progress(served):
+    """It would be written anew for every output of any event, at each step of each event."""
+    events = [fn for fn in served.page.fns.values() if fn.fn]
+    own = [fn for fn in events if fn.api_visibility != "public"]
+    assert len(own) > 30
+    assert [fn.fn for fn in own if fn.show_progress_on != []] == []
+
+
 def held_at_once(shares, *, who):
     """Let each (caller, address) ask for a place while all before keep theirs."""
     with ExitStack() as held:

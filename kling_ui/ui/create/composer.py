@@ -42,6 +42,7 @@ class Form:
         self.generate, self.problems = layout.generate, layout.problems
         self.memory, self.notice = layout.memory, layout.notice
         self.recalled = layout.outputs()
+        self._has_prices = gr.State(value=False)
         self._wire()
 
     # -- what the page asks for
@@ -131,11 +132,12 @@ class Form:
         return [self.generate, self._layout.sends, self._layout.price]
 
     def begin_after(self, restored: Any) -> None:
-        """Show prices once the form is restored, and anew once the provider's list has come."""
-        reckoned = restored.then(self._on_change, self.inputs, self._launched, **QUIET)
-        listed = reckoned.then(self._service.live.first_list, None, None, **QUIET)
-        shown = [self._layout.model, *self._launched]
-        listed.then(self._on_listed, self.inputs, shown, **QUIET)
+        """Show prices once the form is restored; anew if the provider's list comes after that."""
+        shown = [self._layout.model, *self._launched, self._has_prices]
+        reckoned = restored.then(self._on_prices, self.inputs, shown, **QUIET)
+        came = gr.Textbox(visible=False)
+        reckoned.then(self._on_waiting, [self._has_prices], [came], **QUIET)
+        came.change(self._on_prices, self.inputs, shown, **QUIET)
 
     def _wire_note(self, shown_model: Any, well: Any, note: Any, name: str, kind: Kind) -> None:
         async def on_upload(path: str | None, shown: str, request: gr.Request) -> str:
@@ -227,10 +229,17 @@ class Form:
             self._layout.price: launch.price_html(estimate, hints, balance=balance),
         }
 
-    async def _on_listed(self, request: gr.Request, *raw: Any) -> dict[Any, Any]:
+    async def _on_waiting(self, has_prices: object) -> Any:
+        if has_prices:
+            return gr.skip()
+        await self._service.live.first_list()
+        return "listed"
+
+    async def _on_prices(self, request: gr.Request, *raw: Any) -> dict[Any, Any]:
         form = RawForm.of(raw)
         model = find_model(form.model_id)
         return {
+            self._has_prices: self._service.live.has_asked,
             self._layout.model: gr.update(**self._picker(model)),
             **await self._on_change(request, *raw),
         }

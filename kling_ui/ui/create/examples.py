@@ -98,7 +98,7 @@ EXAMPLES = (
         files={"image_url": "lake-night.jpg"},
     ),
     Example(
-        key="A wet cat",
+        key="A cat",
         model="kling-video/v1.6/standard/multi-image-to-video",
         values={"prompt": "The cat strolls through the rain under the umbrella"},
         files={"image_list": ("cat.jpg", "umbrella.jpg")},

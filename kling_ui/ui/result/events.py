@@ -11,6 +11,7 @@ import gradio as gr
 
 from kling_ui.service import Generation, Service, changes
 from kling_ui.ui.create.fields import QUIET
+from kling_ui.ui.gradio_compat import NO_PROGRESS
 from kling_ui.ui.ledger_errors import report_ledger_errors
 from kling_ui.ui.result import strip
 from kling_ui.ui.result.stage import Painted, Stage
@@ -21,7 +22,7 @@ from kling_ui.ui.watching import WATCHING, WatchShares
 FOLLOWING: dict[str, Any] = {
     **WATCHING,
     "trigger_mode": "multiple",
-    "show_progress": "hidden",
+    **NO_PROGRESS,
     "api_visibility": "private",
 }
 """How events run that paint a generation until it rests."""

@@ -20,6 +20,7 @@ from kling_ui.service import (
 from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.fields import QUIET, not_paintable
 from kling_ui.ui.create.upload_files import as_uploads
+from kling_ui.ui.gradio_compat import NO_PROGRESS
 from kling_ui.ui.ledger_errors import report_ledger_errors
 from kling_ui.ui.result import panel
 from kling_ui.ui.result.stage import Painted, Stage
@@ -54,8 +55,8 @@ class RepeatEvents:
             None,
             self._stage.outputs,
             trigger_mode="multiple",
-            show_progress="hidden",
             api_visibility="private",
+            **NO_PROGRESS,
             **SUBMITTING,
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 from gradio.component_meta import ComponentMeta
 
 from kling_ui.catalog import Choice, Flag, KeptUpload, Media, Param
+from kling_ui.ui.gradio_compat import NO_PROGRESS
 
 Updates = dict[Any, dict[str, Any]]
 """How components change: for each its properties with their new values."""
@@ -20,7 +21,7 @@ MAX_SEGMENTS = 6
 
 QUIET: dict[str, Any] = {
     "queue": False,
-    "show_progress": "hidden",
+    **NO_PROGRESS,
     "trigger_mode": "always_last",
     "api_visibility": "private",
 }

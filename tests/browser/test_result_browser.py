@@ -56,7 +56,7 @@ def test_a_link_presents_in_a_fresh_profile_with_keys(
     assert guest.evaluate("document.querySelector('#video video').paused") is True
     guest.keyboard.press("ArrowRight")
     is_shown(guest, "An older kite")
-    assert guest.url.endswith(f"?v={older}")
+    expect(guest).to_have_url(re.compile(rf"\?v={older}$"))
     guest.keyboard.press("ArrowLeft")
     is_shown(guest, "A newer kite")
     guest.keyboard.press("Escape")

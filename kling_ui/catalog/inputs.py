@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import accumulate
 from pathlib import Path
 from threading import Lock
 
@@ -115,6 +116,13 @@ class Inputs:
             return len(unused)
         return 0
 
+    def keep_within(self, most_bytes: int) -> int:
+        """Remove the least recently used beyond `most_bytes`, never the newest; return how many."""
+        with self._lock, suppress(FileNotFoundError):
+            found = [path for path in self._folder.iterdir() if _is_ours(path.name)]
+            return remove_oldest(found, beyond_bytes=most_bytes)
+        return 0
+
     def remove(self, references: Iterable[str], older_than: datetime) -> list[str]:
         """Remove those that were last used before `older_than`; return which."""
         removed = []
@@ -140,6 +148,21 @@ class Inputs:
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
+
+
+def remove_oldest(paths: Iterable[Path], *, beyond_bytes: int) -> int:
+    """Remove the files that were written or used first, never the newest; return how many."""
+    found = [(path, path.stat()) for path in paths]
+    found.sort(key=lambda each: each[1].st_mtime_ns, reverse=True)
+    total_bytes = accumulate(stat.st_size for _, stat in found)
+    removed = 0
+    for (path, _), kept_bytes in [*zip(found, total_bytes, strict=True)][1:]:
+        if kept_bytes > beyond_bytes:
+            # Windows keeps a file that is being served; it goes another time.
+            with suppress(PermissionError):
+                path.unlink()
+                removed += 1
+    return removed
 
 
 def _is_ours(name: str) -> bool:

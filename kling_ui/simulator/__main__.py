@@ -37,6 +37,9 @@ def main() -> int:
     add("--seconds", type=float, default=8.0, help="a generation takes (default %(default)s)")
     add("--folder", type=Path, help="keeps tasks and videos (default: emptied at exit)")
     given = vars(parser.parse_args())
+    if given["folder"] and (given["folder"] / "kling-ui.db").exists():
+        # What it keeps of its inputs is bounded; the app's own are not to be among them.
+        parser.error("--folder is the data folder of an app; name another one")
     done = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: done.set())

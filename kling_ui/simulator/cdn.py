@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from kling_ui.simulator.faults import Cut, Fault, FaultInjector
-from kling_ui.simulator.studio import Studio
+from kling_ui.simulator.studio import ExpiredVideoError, Studio
 from kling_ui.simulator.tasks import Store, Task
 
 _DENIED = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code></Error>'
@@ -18,7 +18,7 @@ _DENIED = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Co
 
 @dataclass(kw_only=True)
 class Cdn:
-    """Serves `/files/NAME.mp4?token=…`; a link holds until a fault lets it expire."""
+    """Serves `/files/NAME.mp4?token=…`; a link holds until a fault lets it expire, or the video."""
 
     injector: FaultInjector
     store: Store
@@ -46,7 +46,10 @@ class Cdn:
         task = self.store.find_file(name)
         if task is None:
             return _denied(404)
-        await rendered(self.studio, task)
+        try:
+            await rendered(self.studio, task)
+        except ExpiredVideoError:
+            return _denied(403)
         if fault is None:
             return FileResponse(self.studio.path(task), media_type="video/mp4")
         return self._spoiled(task, fault)
@@ -65,7 +68,10 @@ class Cdn:
 
 
 async def rendered(studio: Studio, task: Task) -> None:
-    """Wait until the video of `task` is there; raise RuntimeError where it can't be made."""
+    """Wait until the video of `task` is there; raise RuntimeError where it can't be made.
+
+    Raises ExpiredVideoError where it is gone for good.
+    """
     # Cancelling a wrapped future would cancel the studio's own.
     await asyncio.shield(asyncio.wrap_future(studio.order(task)))
 

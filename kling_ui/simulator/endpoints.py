@@ -20,7 +20,7 @@ from kling_ui.simulator.faults import Fault, FaultInjector, RefusedError, utc_ti
 from kling_ui.simulator.input_reader import InputReader
 from kling_ui.simulator.model_list import TYPE, ModelList, credits_for, weak_etag
 from kling_ui.simulator.scene import seconds_of
-from kling_ui.simulator.studio import Studio
+from kling_ui.simulator.studio import ExpiredVideoError, Studio
 from kling_ui.simulator.tasks import LoggedRequest, Store, Task, new_task
 
 UNIVERSAL_PATH = "/v2/video/generations"
@@ -209,16 +209,18 @@ class Endpoints:
         order = self.studio.order(task)
         if not order.done():
             return _state_answer(task, {"status": "generating"})
-        if order.exception():
+        is_expired = isinstance(order.exception(), ExpiredVideoError)
+        if order.exception() and not is_expired:
             # It failed after `task` was read from the store.
             return self._standing(self.store.find(task.id) or task)
-        video = {
+        video: dict[str, Any] = {
             "url": self._video_url(task),
             "content_type": "video/mp4",
             "file_name": task.file_name,
-            "file_size": self.studio.path(task).stat().st_size,
             "duration": task.video_seconds,
         }
+        if not is_expired:  # else the file host refuses the link
+            video["file_size"] = self.studio.path(task).stat().st_size
         return _state_answer(task, {"status": "completed", "video": video})
 
     def _video_url(self, task: Task) -> str:

@@ -18,7 +18,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
 from PIL import ExifTags, Image, ImageOps
 
-from kling_ui.catalog import Inputs, PictureLimits, is_reference
+from kling_ui.catalog import Inputs, MissingInputError, PictureLimits, is_reference, references
 from kling_ui.catalog.media_input import MAX_PIXELS, check_media
 from kling_ui.catalog.media_input.kinds import DAMAGE, uri_bytes
 from kling_ui.catalog.media_input.values import canonical_type
@@ -106,6 +106,15 @@ class InputReader:
         if checked[:5].lower() != "data:":
             return checked
         return self.inputs.keep(uri_bytes(checked), canonical_type(checked, kind))
+
+    def has_all(self, payload: Any) -> bool:
+        """Tell whether everything that a payload refers to is still kept."""
+        try:
+            for reference in references(payload):
+                self.inputs.path(reference)
+        except MissingInputError:
+            return False
+        return True
 
     def look_at(self, value: Any) -> Any:
         """Return the file that a reference means, and any other value as it is."""

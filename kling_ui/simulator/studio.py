@@ -6,24 +6,31 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from itertools import accumulate
 from pathlib import Path
 from queue import SimpleQueue
 
+from kling_ui.catalog.inputs import remove_oldest
 from kling_ui.simulator.input_reader import BrokenInputError, InputReader
 from kling_ui.simulator.render import render
 from kling_ui.simulator.scene import scene_of
 from kling_ui.simulator.tasks import Task
 
 MOST_BYTES = 10**9
+"""How much is kept of the videos, and how much of what was handed in for them."""
+
 _log = logging.getLogger(__name__)
+
+
+class ExpiredVideoError(Exception):
+    """A video that is gone for good: neither it nor what it was made from is kept any more."""
 
 
 class Studio:
     """Renders a task's video when it is asked for. A video is there when its file is whole.
 
     The newest videos are kept, MOST_BYTES of them; older ones are rendered again when they are
-    asked for. `on_failed` is told, in the studio's thread, of a task whose video can't be made.
+    asked for, as long as their inputs are kept; after that they have expired. `on_failed` is told,
+    in the studio's thread, of a task whose video can't be made.
     """
 
     def __init__(
@@ -35,6 +42,8 @@ class Studio:
         on_failed: Callable[[Task, dict[str, str]], None],
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        for part in folder.glob("*.part"):  # of a process that was killed
+            part.unlink(missing_ok=True)
         self._folder = folder
         self._reader = reader
         self._on_failed = on_failed
@@ -51,7 +60,10 @@ class Studio:
         return self._folder / task.file_name
 
     def order(self, task: Task) -> Future[None]:
-        """Have the video of `task` rendered unless it is there, being made or can't be made."""
+        """Have the video of `task` rendered unless it is there, being made or can't be made.
+
+        The future's error is ExpiredVideoError or RuntimeError.
+        """
         going = self._going.get(task.id)
         if going:
             return going
@@ -74,6 +86,9 @@ class Studio:
             future, task = ordered
             try:
                 self._render(task)
+            except ExpiredVideoError as exc:
+                future.set_exception(exc)
+                continue
             except Exception as exc:  # noqa: BLE001  whatever it was, the task says that it failed
                 error = _error(exc, task)
                 self._on_failed(task, error)
@@ -85,6 +100,8 @@ class Studio:
             del self._going[task.id]
 
     def _render(self, task: Task) -> None:
+        if not self._reader.has_all(task.payload):
+            raise ExpiredVideoError
         part = self._folder / f"{task.file_name}.{uuid.uuid4().hex}.part"
         try:
             scene = scene_of(
@@ -100,15 +117,9 @@ class Studio:
             part.unlink(missing_ok=True)
 
     def _remove_older(self) -> None:
-        """Remove what is beyond MOST_BYTES, but never the newest."""
-        found = [(path, path.stat()) for path in self._folder.glob("*.mp4")]
-        found.sort(key=lambda each: each[1].st_mtime_ns, reverse=True)
-        total_bytes = accumulate(stat.st_size for _, stat in found)
-        for (path, _), kept_bytes in [*zip(found, total_bytes, strict=True)][1:]:
-            if kept_bytes > MOST_BYTES:
-                # Windows keeps a file that is being served; it goes another time.
-                with suppress(PermissionError):
-                    path.unlink()
+        with suppress(OSError):  # somebody else has removed one meanwhile
+            remove_oldest(self._folder.glob("*.mp4"), beyond_bytes=MOST_BYTES)
+            self._reader.inputs.keep_within(MOST_BYTES)
 
 
 def _error(exc: Exception, task: Task) -> dict[str, str]:

@@ -1079,6 +1079,39 @@ def test_only_the_newest_videos_are_kept_and_older_ones_rendered_again(tmp_path,
         assert len(list((tmp_path / "videos").iterdir())) == 1
 
 
+def test_a_video_whose_inputs_are_not_kept_any_more_has_an_expired_link(tmp_path, monkeypatch):
+    """It stays completed and paid for, as at the provider."""
+    with Simulator(folder=tmp_path, seconds=SECONDS) as sim, client(sim) as api:
+        oldest = start(api, model=IMAGE, image_url=png_uri("red"))
+        finished(api, oldest)
+        monkeypatch.setattr(studio, "MOST_BYTES", 1)
+        newest = finished(api, start(api, model=IMAGE, image_url=png_uri("blue")))
+        assert len(list((tmp_path / "inputs").iterdir())) == 1
+        answer = finished(api, oldest)
+        assert answer["status"] == "completed"
+        assert fetch(answer["video"]["url"]).status_code == 403
+        assert fetch(newest["video"]["url"]).status_code == 200
+        assert sim.charges == 2
+
+
+def test_what_a_killed_simulator_had_half_rendered_is_removed(tmp_path):
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "a.mp4.0123.part").touch()
+    with Simulator(folder=tmp_path, seconds=SECONDS) as sim, client(sim) as api:
+        finished(api, start(api))
+        assert [file.suffix for file in (tmp_path / "videos").iterdir()] == [".mp4"]
+
+
+def test_the_command_keeps_out_of_an_apps_data_folder(tmp_path):
+    (tmp_path / "kling-ui.db").touch()
+    command = [sys.executable, "-m", "kling_ui.simulator", "--folder", str(tmp_path)]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "data folder of an app" in done.stderr
+
+
 def test_a_killed_simulator_knows_its_tasks_when_it_is_back(tmp_path):
     command = [sys.executable, "-m", "kling_ui.simulator", "--port", "0", "--seconds", "0.2"]
     with subprocess.Popen(

@@ -20,7 +20,14 @@ from kling_ui.client import Client, Network
 from kling_ui.ledger import LIVE, SIMULATOR, Ledger, LedgerError
 from kling_ui.service import Connector, PollSettings, Service
 from kling_ui.service.folders import make_private_folder, purge_uploads
-from kling_ui.settings import SPACE_DAY_USD, Settings, SettingsError, check_encrypted
+from kling_ui.service.storage import DataPlace, lifetime_of
+from kling_ui.settings import (
+    DEFAULT_FOLDER,
+    SPACE_DAY_USD,
+    Settings,
+    SettingsError,
+    check_encrypted,
+)
 
 HOME = Path(__file__).resolve().parent
 LONGEST_RESUME_SECONDS = 2.0
@@ -173,6 +180,14 @@ def service_of(
             simulator_seconds=settings.simulator_seconds if settings.is_simulated else None,
         ),
         connector=connector,
+        data_place=DataPlace(
+            lifetime=lifetime_of(
+                settings.data_dir,
+                mount=startup.mount_of(settings.data_dir),
+                is_space=settings.keeps_visitors_apart,
+            ),
+            is_default=settings.data_dir == (HOME / DEFAULT_FOLDER).resolve(),
+        ),
     )
 
 

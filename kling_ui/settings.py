@@ -17,6 +17,7 @@ from dotenv import dotenv_values
 
 KEY_NAMES = ("AIML_API_KEY", "AIMLAPI_KEY", "AIMLAPI_API_KEY")
 LIVE_BASE_URL = "https://api.aimlapi.com"
+DEFAULT_FOLDER = "data"
 SPACE_DAY_USD = 5.0
 """What a Space with a key may spend a day where nothing else is set."""
 
@@ -104,7 +105,7 @@ class Settings:
             api_key=api_key,
             base_url=base_url,
             route=_checked_route(text("AIML_API_ROUTE") or "auto"),
-            data_dir=_folder(home, text("KLING_UI_DATA_DIR") or "data"),
+            data_dir=_folder(home, text("KLING_UI_DATA_DIR") or DEFAULT_FOLDER),
             database_url=text("KLING_UI_DATABASE_URL"),
             poll_seconds=_seconds("KLING_UI_POLL_SECONDS", text("KLING_UI_POLL_SECONDS")),
             simulator_seconds=_seconds(

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from kling_ui.settings import Settings
 
 LEDGER = "kling-ui.db"
+MOUNTS = Path("/proc/self/mounts")
 LOCK = "in-use.lock"
 FIRST_PORT = 7860
 PORTS_TRIED = 100
@@ -114,16 +115,9 @@ def hold(path: Path, *, what: str, setting: str) -> FileLock | None:
     return lock
 
 
-def warn_of_buckets(ledger: Path | None, *, mounts: Path = Path("/proc/self/mounts")) -> None:
+def warn_of_buckets(ledger: Path | None, *, mounts: Path = MOUNTS) -> None:
     """Say where the ledger lies on a mount that may keep only what is closed, as buckets do."""
-    try:
-        lines = [line.split() for line in mounts.read_text("utf-8", "replace").splitlines()]
-    except OSError:  # not Linux
-        return
-    places = [(Path(_unescaped(place)), kind) for _, place, kind, *_ in lines]
-    around = [(place, kind) for place, kind in places if ledger and ledger.is_relative_to(place)]
-    # Of those mounted on one place the last one counts.
-    place, kind = max(reversed(around), key=lambda found: len(found[0].parts), default=(None, ""))
+    place, kind = (mount_of(ledger, mounts=mounts) if ledger else None) or (None, "")
     if kind.startswith("fuse.") and kind not in _LOCAL_FUSE:
         _log.warning(
             "The ledger lies on %s (%s). If that is a bucket, it keeps nothing of the ledger "
@@ -131,6 +125,18 @@ def warn_of_buckets(ledger: Path | None, *, mounts: Path = Path("/proc/self/moun
             place,
             kind,
         )
+
+
+def mount_of(path: Path, *, mounts: Path = MOUNTS) -> tuple[Path, str] | None:
+    """Return where the file system around `path` is mounted, and its kind; None if not told."""
+    try:
+        lines = [line.split() for line in mounts.read_text("utf-8", "replace").splitlines()]
+    except OSError:  # not Linux
+        return None
+    places = [(Path(_unescaped(place)), kind) for _, place, kind, *_ in lines]
+    around = [(place, kind) for place, kind in places if path.is_relative_to(place)]
+    # Of those mounted on one place the last one counts.
+    return max(reversed(around), key=lambda found: len(found[0].parts), default=None)
 
 
 def _unescaped(place: str) -> str:

@@ -32,6 +32,7 @@ from kling_ui.service.request_export import RequestExport, export_request
 from kling_ui.service.run_changes import changes
 from kling_ui.service.runtime import Runtime
 from kling_ui.service.service import Service
+from kling_ui.service.storage import DataPlace, Lifetime, Storage, Usage
 from kling_ui.service.video_recipe import VideoRecipe
 from kling_ui.service.waits import UsualWait, UsualWaits
 
@@ -46,6 +47,7 @@ __all__ = [
     "CannotConnectError",
     "CannotContinueError",
     "Connector",
+    "DataPlace",
     "DayLimitError",
     "ErrorKind",
     "Estimate",
@@ -59,6 +61,7 @@ __all__ = [
     "HistorySort",
     "HistoryTotals",
     "LedgerError",
+    "Lifetime",
     "LiveCatalog",
     "ModelCheck",
     "Playback",
@@ -68,6 +71,8 @@ __all__ = [
     "Runtime",
     "Service",
     "Status",
+    "Storage",
+    "Usage",
     "UsualWait",
     "UsualWaits",
     "VideoRecipe",

@@ -12,6 +12,8 @@ DEFAULT_ASK_ABOVE_USD = 1.0
 LARGEST_ASK_ABOVE_USD = 10_000.0
 DEFAULT_PARALLEL = 3
 MOST_PARALLEL = 20
+SMALLEST_STORAGE_GB = 0.1
+LARGEST_STORAGE_GB = 1_000_000.0
 FILE = "preferences.json"
 
 _log = logging.getLogger(__name__)
@@ -49,7 +51,21 @@ class Preferences:
             raise ValueError(f"Give a whole number from 1 to {MOST_PARALLEL}.")
         self._keep(parallel=count)
 
-    def _keep(self, **changed: float) -> None:
+    @property
+    def storage_limit_gb(self) -> float | None:
+        """How many GB (10⁹ bytes) the app may take before its owner is told; None: any."""
+        found = self._values().get("storage_limit_gb")
+        return found if _is_storage(found) else None
+
+    def set_storage_limit_gb(self, limit_gb: float | None) -> None:
+        """Keep the limit; raise ValueError for one that is none, OSError where it can't be kept."""
+        if limit_gb is not None and not _is_storage(limit_gb):
+            raise ValueError(
+                f"Give a number from {SMALLEST_STORAGE_GB} to {LARGEST_STORAGE_GB:,.0f} GB."
+            )
+        self._keep(storage_limit_gb=limit_gb)
+
+    def _keep(self, **changed: float | None) -> None:
         with self._turn:
             values = {**self._values(), **changed}
             part = self._file.with_suffix(".part")
@@ -75,8 +91,16 @@ class Preferences:
 
 
 def _is_sum(usd: Any) -> TypeGuard[float]:
-    is_number = isinstance(usd, int | float) and not isinstance(usd, bool)
-    return is_number and math.isfinite(usd) and 0 <= usd <= LARGEST_ASK_ABOVE_USD
+    return _is_number(usd) and 0 <= usd <= LARGEST_ASK_ABOVE_USD
+
+
+def _is_storage(limit_gb: Any) -> TypeGuard[float]:
+    return _is_number(limit_gb) and SMALLEST_STORAGE_GB <= limit_gb <= LARGEST_STORAGE_GB
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)
 
 
 def _is_parallel(count: Any) -> TypeGuard[int]:

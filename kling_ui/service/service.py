@@ -39,6 +39,7 @@ from kling_ui.service.provider import Provider
 from kling_ui.service.runs import Registry
 from kling_ui.service.runtime import Runtime
 from kling_ui.service.starter import RunStarter
+from kling_ui.service.storage import DataPlace, Storage
 from kling_ui.service.waits import UsualWaits
 
 _log = logging.getLogger(__name__)
@@ -51,7 +52,8 @@ class Service:
 
     `origin` is who is asked at first (LIVE or SIMULATOR); only its generations are resumed.
     `connector` None means: that stays so. `route` None means: the pair that each model documents.
-    `day_usd` is what one UTC day may cost at the provider; None means: no limit.
+    `day_usd` is what one UTC day may cost at the provider; None means: no limit. `data_place` is
+    what is known of where `folder` lies.
     """
 
     def __init__(
@@ -66,9 +68,16 @@ class Service:
         runtime: Runtime | None = None,
         day_usd: float | None = None,
         connector: Connector | None = None,
+        data_place: DataPlace | None = None,
     ) -> None:
         self.files = Files(folder)
         self.preferences = Preferences(folder)
+        self.storage = Storage(
+            folder,
+            ledger_file=ledger.path,
+            preferences=self.preferences,
+            place=data_place or DataPlace(),
+        )
         self._ledger = ledger
         self._runtime = runtime or Runtime()
         self._runs = Registry()
@@ -324,7 +333,7 @@ class Service:
         return await self._starter.take_on(self.connections.current)
 
     async def keep_informed(self) -> None:
-        """Learn the usual waits, keep the provider's lists fresh and the inputs few.
+        """Learn the usual waits, keep the provider's lists fresh and the inputs few, count space.
 
         Run it once the page is served; nothing waits for it.
         """
@@ -332,6 +341,7 @@ class Service:
             tasks.create_task(self.connections.keep_informed())
             tasks.create_task(self._purge_inputs())
             tasks.create_task(self.history.keep_purged())
+            tasks.create_task(self.storage.keep_counted(self._runtime.sleep))
 
     async def _purge_inputs(self) -> None:
         while True:
@@ -410,6 +420,7 @@ class Service:
 
     async def close(self) -> None:
         """End all tasks; the next `resume` takes on what they were doing."""
+        self.storage.close()
         tasks = self._runs.tasks()
         for task in tasks:
             task.cancel()

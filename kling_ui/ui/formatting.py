@@ -1,5 +1,7 @@
 """Figures and states in people's words."""
 
+import math
+
 from kling_ui.catalog import InvalidValuesError, Model, find_model
 from kling_ui.service import Generation, Status
 
@@ -36,6 +38,17 @@ def usd(amount: float) -> str:
     if 0 < amount < _SMALLEST_SHOWN:
         return "<$0.01"
     return f"${amount:,.2f}"
+
+
+def byte_count(count: int) -> str:
+    """Write a size as people read it: 0 KB, 340 KB, 12 MB, 1.5 GB; a KB is 1,000 bytes."""
+    size, unit = count / 1000, "KB"
+    for larger in ("MB", "GB", "TB"):
+        if round(size) < 1000:  # noqa: PLR2004  of one in the next
+            break
+        size, unit = size / 1000, larger
+    digits = 1 if unit in {"GB", "TB"} or (unit == "MB" and size < 10) else 0  # noqa: PLR2004
+    return f"{math.ceil(size) if unit == 'KB' else size:,.{digits}f} {unit}"
 
 
 def named(model: Model, field: str) -> str:

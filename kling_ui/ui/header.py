@@ -9,14 +9,22 @@ _PLACES = (
 )
 
 
-def bar(*, is_simulated: bool) -> str:
-    """Return the bar above: the name, what runs, and where requests go."""
+def bar(*, is_simulated: bool, is_storage_full: bool = False) -> str:
+    """Return the bar above: the name, what runs, and where requests go.
+
+    `is_storage_full`: whoever looks is to be told that more is kept than they wanted.
+    """
+    urgent = (
+        '<span class="k-urgent" role="img" aria-label="Storage is above its limit"></span>'
+        if is_storage_full
+        else ""
+    )
     kind, where = ("simulator", "Simulator") if is_simulated else ("live", "AI/ML API")
     return (
         '<header class="k-header"><h1>Kling <em>UI</em></h1>'
         '<span id="running" role="status"></span>'
         f'<button type="button" id="badge" data-kind="{kind}" aria-haspopup="dialog">{where}'
-        "</button></header>"
+        f"{urgent}</button></header>"
     )
 
 

@@ -94,7 +94,11 @@ class _Page:
         return page
 
     def _bar(self) -> str:
-        return header.bar(is_simulated=self._service.is_simulated)
+        is_owner = self._service.connections.can_switch
+        return header.bar(
+            is_simulated=self._service.is_simulated,
+            is_storage_full=is_owner and self._service.storage.is_over_limit,
+        )
 
     # -- wiring
 

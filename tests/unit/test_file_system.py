@@ -328,6 +328,19 @@ def test_a_ledger_on_a_mount_that_may_be_a_bucket_is_told(tmp_path, caplog, ledg
     startup.warn_of_buckets(Path("/x"), mounts=tmp_path / "missing")
 
 
+@pytest.mark.parametrize(
+    ("path", "mount"),
+    [
+        ("/home/me/data", (Path("/"), "ext4")),
+        ("/mnt/my films/disk", (Path("/mnt/my films/disk"), "ext4")),
+        ("/over/data", (Path("/over"), "ext4")),
+    ],
+)
+def test_the_file_system_around_a_folder_is_the_innermost_and_newest(tmp_path, path, mount):
+    (tmp_path / "mounts").write_text(MOUNTS)
+    assert startup.mount_of(Path(path), mounts=tmp_path / "mounts") == mount
+
+
 # --------------------------------------------------------------------------- ports
 
 

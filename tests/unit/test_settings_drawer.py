@@ -5,12 +5,22 @@ from types import SimpleNamespace
 
 import pytest
 
-from kling_ui.service import CannotConnectError
+from kling_ui.service import CannotConnectError, DataPlace, Lifetime, Usage
 from kling_ui.service.preferences import DEFAULT_ASK_ABOVE_USD, FILE, Preferences
 from kling_ui.ui.settings.drawer import Answer, Shown, opened
 from kling_ui.ui.settings.events import _Questions
+from kling_ui.ui.settings.storage_part import StorageShown
 
 KEY = "sk-0123456789abcdef"
+USAGE = Usage(
+    videos=12 * 10**9,
+    posters=1000,
+    inputs=0,
+    simulator=0,
+    temporary=0,
+    ledger=None,
+    free=None,
+)
 PAYLOAD = {"model": "kling", "prompt": "It's <b>night</b>", "image_url": f"input:{'a' * 64}.jpg"}
 
 
@@ -38,7 +48,15 @@ class FakeService:
     def __init__(self, folder, *, can_switch=True):
         self.connections = SimpleNamespace(can_switch=can_switch)
         self.preferences = Preferences(folder)
+        self.storage = SimpleNamespace(
+            place=DataPlace(lifetime=Lifetime.SPACE), is_over_limit=True, usage=self.usage
+        )
+        self.counts = 0
         self.keys = []
+
+    async def usage(self):
+        self.counts += 1
+        return USAGE
 
     async def use_key(self, key):
         self.keys.append(key)
@@ -104,6 +122,62 @@ async def test_an_amount_that_is_none_changes_nothing(tmp_path, usd):
 async def test_visitors_change_no_amount(tmp_path):
     service = FakeService(tmp_path, can_switch=False)
     answer = await _Questions(service).answer(asked(act="ask_above", usd=9))
+    assert not answer.is_good
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("may_change", [True, False])
+async def test_visitors_see_how_long_things_are_kept_but_not_how_much_is(tmp_path, may_change):
+    """And nobody walks the disk for them."""
+    service = FakeService(tmp_path, can_switch=may_change)
+    storage = await _Questions(service).storage()
+    html = opened(shown(may_change=may_change, storage=storage), None)
+    assert "gone when this Space restarts" in html
+    assert ("12.0 GB" in html) is may_change
+    assert ("KLING_UI_DATA_DIR" in html) is may_change
+    assert service.counts == may_change
+
+
+def test_what_is_above_the_limit_is_said_and_so_is_that_nothing_is_deleted():
+    place = DataPlace(lifetime=Lifetime.LASTING, is_default=False)
+    storage = StorageShown(place=place, usage=USAGE, limit_gb=10.0, is_over_limit=True)
+    html = opened(shown(storage=storage, is_storage_full=True), None)
+    assert "12.0 GB are used, more than the 10 GB that you set" in html
+    assert "nothing is deleted and no video is refused" in html
+    assert "above its limit" in html
+    assert "<dt>Ledger</dt><dd>on a server</dd>" in html
+
+
+@pytest.mark.parametrize("lifetime", Lifetime)
+@pytest.mark.parametrize("is_default", [True, False])
+def test_every_lifetime_is_told_in_words(lifetime, is_default):
+    place = DataPlace(lifetime=lifetime, is_default=is_default)
+    storage = StorageShown(place=place, usage=None, limit_gb=None, is_over_limit=False)
+    html = opened(shown(storage=storage), None)
+    assert "KLING_UI_DATA_DIR" in html
+    assert "Look again" in html
+
+
+@pytest.mark.parametrize(("given", "kept"), [("2.5", 2.5), ("", None)])
+async def test_the_storage_limit_outlives_a_restart(tmp_path, given, kept):
+    Preferences(tmp_path).set_storage_limit_gb(7)
+    question = asked(act="storage_limit", gigabytes=given)
+    answer = await _Questions(FakeService(tmp_path)).answer(question)
+    assert answer.is_good
+    assert Preferences(tmp_path).storage_limit_gb == kept
+
+
+@pytest.mark.parametrize("given", ["much", None, 0, -1, 1e9, 10**400, "nan", "inf", [], {"a": 1}])
+async def test_a_storage_limit_that_is_none_changes_nothing(tmp_path, given):
+    question = asked(act="storage_limit", gigabytes=given)
+    answer = await _Questions(FakeService(tmp_path)).answer(question)
+    assert not answer.is_good
+    assert Preferences(tmp_path).storage_limit_gb is None
+
+
+async def test_visitors_change_no_storage_limit(tmp_path):
+    service = FakeService(tmp_path, can_switch=False)
+    answer = await _Questions(service).answer(asked(act="storage_limit", gigabytes="1"))
     assert not answer.is_good
     assert list(tmp_path.iterdir()) == []
 

@@ -6,6 +6,8 @@
   const switches = 'BroadcastChannel' in window ? new BroadcastChannel('kling-ui-switch') : null;
   let dialog = null;
   let ask = () => {};
+  let chosen = '';
+  let isOnTabs = false;
 
   function connect(element, trigger) {
     const sheet = element.closest('#settings') ?? element;
@@ -21,6 +23,8 @@
     };
     dialog.addEventListener('click', onClick);
     dialog.addEventListener('submit', onSubmit);
+    dialog.addEventListener('keydown', onKey);
+    dialog.addEventListener('focusin', event => { isOnTabs = event.target.matches('[data-tab]'); });
     dialog.addEventListener('close', onClose);
     new MutationObserver(() => painted(sheet)).observe(
       sheet, {childList: true, subtree: true, characterData: true});
@@ -29,6 +33,7 @@
 
   function open() {
     if (!dialog || dialog.open) return;
+    chosen = '';
     dialog.showModal();
     ask({act: 'open'});
   }
@@ -44,6 +49,10 @@
 
   function painted(sheet) {
     sheet.removeAttribute('aria-busy');
+    const tab = showTab(sheet);
+    /* What held the focus was painted away; without it Tab and arrows begin anew. */
+    if (isOnTabs && !sheet.contains(document.activeElement)) tab?.focus();
+    askForUnread(sheet);
     const root = (window.gradio_config?.root ?? location.origin).replace(/\/$/, '');
     sheet.querySelectorAll('[data-address]').forEach(element => {
       const address = root + element.dataset.address;
@@ -58,9 +67,46 @@
     }, 900);
   }
 
+  /* Which tab is chosen is known here alone: the drawer is painted anew with each answer. */
+  function showTab(sheet) {
+    const tabs = [...sheet.querySelectorAll('[data-tab]')];
+    const shown = tabs.find(tab => tab.dataset.tab === chosen) ?? tabs[0];
+    tabs.forEach(tab => {
+      const isShown = tab === shown;
+      tab.setAttribute('aria-selected', String(isShown));
+      tab.tabIndex = isShown ? 0 : -1;
+      sheet.querySelector(`#${tab.getAttribute('aria-controls')}`).hidden = !isShown;
+    });
+    return shown;
+  }
+
+  /* The disk is counted only for those who look at it. */
+  function askForUnread(sheet) {
+    if (sheet.querySelector('section:not([hidden]) [data-unread]')) ask({act: chosen});
+  }
+
+  function choose(tab) {
+    const sheet = tab.closest('#settings');
+    chosen = tab.dataset.tab;
+    showTab(sheet);
+    tab.focus();
+    askForUnread(sheet);
+  }
+
+  function onKey(event) {
+    const tab = event.target.closest('[data-tab]');
+    const step = {ArrowRight: 1, ArrowLeft: -1}[event.key];
+    if (!tab || !step) return;
+    event.preventDefault();
+    const tabs = [...tab.parentElement.children];
+    choose(tabs[(tabs.indexOf(tab) + step + tabs.length) % tabs.length]);
+  }
+
   function onClick(event) {
     const {target} = event;
     if (target === dialog || target.closest('[data-close]')) dialog.close();
+    const tab = target.closest('[data-tab]');
+    if (tab) choose(tab);
     const act = target.closest('button[data-act]')?.dataset.act;
     if (act) ask({act});
     const copy = target.closest('[data-copy-code]');

@@ -6,6 +6,7 @@ from html import escape
 from typing import Any, Literal
 
 from kling_ui.ui.result.code_samples import as_curl, as_python
+from kling_ui.ui.settings.storage_part import StorageShown, storage_part
 
 _CLOSE = (
     '<button type="button" class="k-icon-button" data-close aria-label="Close settings">'
@@ -24,7 +25,7 @@ _CALLS = (
 class Answer:
     """What came of a question: `is_switch` where requests go elsewhere from now on."""
 
-    about: Literal["key", "spending"]
+    about: Literal["key", "spending", "storage"]
     text: str
     is_good: bool
     is_switch: bool = False
@@ -34,7 +35,8 @@ class Answer:
 class Shown:
     """What the drawer tells. Sums are USD; `day_usd` None is no limit, `last` the last request.
 
-    `may_change`: whoever looks may enter a key and change amounts.
+    `may_change`: whoever looks may enter a key and change amounts. `storage` None: nobody has
+    looked at that part yet.
     """
 
     is_simulated: bool
@@ -43,6 +45,8 @@ class Shown:
     day_usd: float | None
     ask_above_usd: float
     last: Mapping[str, Any] | None
+    is_storage_full: bool = False
+    storage: StorageShown | None = None
 
 
 def closed() -> str:
@@ -51,10 +55,21 @@ def closed() -> str:
 
 
 def opened(shown: Shown, answer: Answer | None) -> str:
-    """Return the drawer with its three parts, and what came of the last question."""
+    """Return the drawer with a tab for each of its parts, and what came of the last question."""
     switched = " data-switched" if answer and answer.is_switch else ""
-    parts = (_connection(shown, answer), _spending(shown, answer), _api(shown))
-    return f"{_TITLE}<div{switched}>{''.join(parts)}</div>"
+    parts = {
+        "Connection": _connection(shown, answer),
+        "Spending": _spending(shown, answer),
+        "Storage": _storage(shown, answer),
+        "API": _api(shown),
+    }
+    full = ("Storage",) if shown.is_storage_full else ()
+    tabs = "".join(_tab(title, is_urgent=title in full) for title in parts)
+    panels = "".join(_panel(title, content) for title, content in parts.items())
+    return (
+        f'{_TITLE}<div{switched}><div class="k-tabs" role="tablist" aria-label="Settings">{tabs}'
+        f"</div>{panels}</div>"
+    )
 
 
 def _connection(shown: Shown, answer: Answer | None) -> str:
@@ -67,7 +82,7 @@ def _connection(shown: Shown, answer: Answer | None) -> str:
         f'<p class="k-where" data-kind="{kind}"><b>{where}</b></p>'
         f'<p class="k-quiet">New requests go here. {about}</p>'
     )
-    return _section("Connection", now + (_change(shown, answer) if shown.may_change else ""))
+    return now + (_change(shown, answer) if shown.may_change else "")
 
 
 def _change(shown: Shown, answer: Answer | None) -> str:
@@ -100,9 +115,8 @@ def _spending(shown: Shown, answer: Answer | None) -> str:
         "counted as what it may cost.</p>"
     )
     if not shown.may_change:
-        return _section("Spending", sums)
-    return _section(
-        "Spending",
+        return sums
+    return (
         f'{sums}<form class="k-field" data-act="ask_above">'
         '<label for="settings-ask">Ask again above</label><div class="k-pairing">'
         '<span class="k-dollars"><input id="settings-ask" name="usd" type="number" min="0" '
@@ -110,8 +124,14 @@ def _spending(shown: Shown, answer: Answer | None) -> str:
         'aria-describedby="settings-ask-help settings-spending-answer"></span>'
         '<button class="k-button">Save</button></div><p class="k-quiet" id="settings-ask-help">'
         "In US dollars. Generate then wants a second press for a video that costs more.</p>"
-        f"{_said(answer, 'spending')}</form>",
+        f"{_said(answer, 'spending')}</form>"
     )
+
+
+def _storage(shown: Shown, answer: Answer | None) -> str:
+    if shown.storage is None:
+        return '<p class="k-quiet" data-unread>Counting…</p>'
+    return storage_part(shown.storage, _said(answer, "storage"), may_change=shown.may_change)
 
 
 def _api(shown: Shown) -> str:
@@ -133,7 +153,7 @@ def _api(shown: Shown) -> str:
             + _code("cURL", as_curl(shown.last))
             + _code("Python", as_python(shown.last))
         )
-    return _section("API", address + last)
+    return address + last
 
 
 def _code(name: str, text: str) -> str:
@@ -144,9 +164,22 @@ def _code(name: str, text: str) -> str:
     )
 
 
-def _section(title: str, content: str) -> str:
-    name = f"settings-{title.lower()}"
-    return f'<section aria-labelledby="{name}"><h3 id="{name}">{title}</h3>{content}</section>'
+def _tab(title: str, *, is_urgent: bool) -> str:
+    """Return a tab; which one is chosen is the browser's to say."""
+    name = title.lower()
+    mark = '<span class="k-urgent" role="img" aria-label="above its limit"></span>'
+    return (
+        f'<button type="button" role="tab" id="settings-tab-{name}" data-tab="{name}" '
+        f'aria-controls="settings-{name}">{title}{mark if is_urgent else ""}</button>'
+    )
+
+
+def _panel(title: str, content: str) -> str:
+    name = title.lower()
+    return (
+        f'<section role="tabpanel" id="settings-{name}" aria-labelledby="settings-tab-{name}">'
+        f"{content}</section>"
+    )
 
 
 def _said(answer: Answer | None, about: str) -> str:

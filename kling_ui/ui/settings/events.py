@@ -4,7 +4,8 @@ A key comes with the event that it is entered by, and is never a component's val
 """
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 import gradio as gr
 
@@ -14,6 +15,7 @@ from kling_ui.ui.identity import owner_of
 from kling_ui.ui.ledger_errors import report_ledger_errors
 from kling_ui.ui.settings import drawer
 from kling_ui.ui.settings.drawer import Answer, Shown
+from kling_ui.ui.settings.storage_part import StorageShown
 
 LONGEST_KEY = 512
 _SCRIPT = "window.klingSettings.connect(element, trigger);"
@@ -28,7 +30,8 @@ def add_drawer(service: Service) -> None:
 
     async def on_settings(event: gr.EventData, request: gr.Request) -> str:
         answer = await asked.answer(event)
-        return drawer.opened(await asked.shown(request), answer)
+        storage = await asked.storage() if asked.is_about_storage(event) else None
+        return drawer.opened(await asked.shown(request, storage), answer)
 
     sheet.click(report_ledger_errors(on_settings), None, [sheet], **QUIET)
 
@@ -37,7 +40,7 @@ class _Questions:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    async def shown(self, request: gr.Request) -> Shown:
+    async def shown(self, request: gr.Request, storage: StorageShown | None = None) -> Shown:
         """Return what there is to see for whoever asks; another's requests are not."""
         service = self._service
         newest = await service.newest(owner_of(request), limit=1)
@@ -48,11 +51,24 @@ class _Questions:
             day_usd=service.day_limit.usd,
             ask_above_usd=service.preferences.ask_above_usd,
             last=newest[0].payload if newest else None,
+            is_storage_full=service.connections.can_switch and service.storage.is_over_limit,
+            storage=storage,
+        )
+
+    async def storage(self) -> StorageShown:
+        """Return how long things are kept and, for the owner, how much is; that walks the disk."""
+        service = self._service
+        is_owner = service.connections.can_switch
+        return StorageShown(
+            place=service.storage.place,
+            usage=await service.storage.usage() if is_owner else None,
+            limit_gb=service.preferences.storage_limit_gb,
+            is_over_limit=service.storage.is_over_limit,
         )
 
     async def answer(self, event: gr.EventData) -> Answer | None:
         """Do what is asked for; None where the drawer was only opened."""
-        data = event._data if isinstance(event._data, dict) else {}  # noqa: SLF001  it has no other door for what may be missing
+        data = _data_of(event)
         match data.get("act"):
             case "key":
                 return await self._use_key(str(data.get("key", ""))[:LONGEST_KEY])
@@ -60,7 +76,14 @@ class _Questions:
                 return await self._use_simulator()
             case "ask_above":
                 return await self._ask_above(data.get("usd"))
+            case "storage_limit":
+                return await self._warn_above(data.get("gigabytes"))
         return None
+
+    @staticmethod
+    def is_about_storage(event: gr.EventData) -> bool:
+        """Tell whether the part about the storage is looked at."""
+        return _data_of(event).get("act") in ("storage", "storage_limit")
 
     async def _use_key(self, key: str) -> Answer:
         try:
@@ -79,16 +102,40 @@ class _Questions:
         return Answer(about="key", text=text, is_good=True, is_switch=True)
 
     async def _ask_above(self, usd: Any) -> Answer:
+        def keep() -> str:
+            amount = float(usd)
+            self._service.preferences.set_ask_above_usd(amount)
+            return f"Asks above ${amount:,.2f}."
+
+        return await self._kept("spending", keep, "an amount from 0 to 10,000 US dollars")
+
+    async def _warn_above(self, gigabytes: Any) -> Answer:
+        def keep() -> str:
+            limit_gb = None if gigabytes == "" else float(gigabytes)
+            self._service.preferences.set_storage_limit_gb(limit_gb)
+            return "No warning." if limit_gb is None else f"Warns above {limit_gb:,g} GB."
+
+        return await self._kept("storage", keep, "0.1 GB or more, or nothing for no limit")
+
+    async def _kept(
+        self, about: Literal["spending", "storage"], keep: Callable[[], str], wanted: str
+    ) -> Answer:
+        """Keep a preference, and say so or what was `wanted` instead."""
         if not self._service.connections.can_switch:
             text = "This is set by the app's owner."
-            return Answer(about="spending", text=text, is_good=False)
+            return Answer(about=about, text=text, is_good=False)
         try:
-            amount = float(usd)
-            await asyncio.to_thread(self._service.preferences.set_ask_above_usd, amount)
-        except (TypeError, ValueError):
-            text = "Give an amount from 0 to 10,000 US dollars. Nothing was changed."
-            return Answer(about="spending", text=text, is_good=False)
+            text = await asyncio.to_thread(keep)
+        except (TypeError, ValueError, OverflowError):
+            text = f"Give {wanted}. Nothing was changed."
+            return Answer(about=about, text=text, is_good=False)
         except OSError as exc:
             text = f"It could not be kept ({exc.strerror}). Nothing was changed."
-            return Answer(about="spending", text=text, is_good=False)
-        return Answer(about="spending", text=f"Asks above ${amount:,.2f}.", is_good=True)
+            return Answer(about=about, text=text, is_good=False)
+        return Answer(about=about, text=text, is_good=True)
+
+
+def _data_of(event: gr.EventData) -> dict[str, Any]:
+    """Return what came with an event; no other door lets it be missing."""
+    data = event._data  # noqa: SLF001
+    return data if isinstance(data, dict) else {}

@@ -4,12 +4,13 @@ import logging
 import re
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from kling_ui import catalog, media
-from kling_ui.ledger import Generation
+from kling_ui.ledger import Generation, Status
+from kling_ui.service import messages
 from kling_ui.service.folders import make_private_folder, sync_file, sync_folder
 from kling_ui.service.video_recipe import recipe_of
 
@@ -84,6 +85,15 @@ class Files:
         path = self._folder / generation.video if generation.video else None
         return path if path is not None and path.is_file() else None
 
+    def is_lost(self, generation: Generation) -> bool:
+        """Tell whether a completed video is gone and the provider may have it still."""
+        is_fetchable = generation.status is Status.COMPLETED and generation.task_id is not None
+        return is_fetchable and self.path(generation) is None
+
+    def as_on_disk(self, generation: Generation) -> Generation:
+        """Return a row as the disk has it: a completed video that is gone is to be fetched."""
+        return replace(generation, **lost_file()) if self.is_lost(generation) else generation
+
     def playback(self, generation: Generation) -> media.Playback | None:
         """Return how the video on disk plays, or None where none can be opened."""
         path = self.path(generation)
@@ -108,6 +118,16 @@ class Files:
             return None
         path = self._folder / "inputs" / name
         return path if path.is_file() else None
+
+
+def lost_file() -> dict[str, Any]:
+    """Return what changes of a completed generation whose file is gone."""
+    return {
+        "status": Status.SAVING,
+        "video": None,
+        "finished_at": None,
+        "error": messages.file_gone(),
+    }
 
 
 def _add_recipe(part: Path, generation: Generation) -> None:

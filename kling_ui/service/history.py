@@ -98,8 +98,7 @@ class HistoryChanges:
 class History:
     """An owner's generations, apart from their life. Nobody (None) has none.
 
-    `as_it_is` returns a row as the disk has it. Raises LedgerError from every call where the
-    ledger can't be used.
+    Raises LedgerError from every call where the ledger can't be used.
     """
 
     def __init__(
@@ -109,14 +108,12 @@ class History:
         files: Files,
         inputs: OwnedInputs,
         runtime: Runtime,
-        as_it_is: Callable[[Generation], Generation],
         is_working_on: Callable[[str], bool],
     ) -> None:
         self._ledger = ledger
         self._files = files
         self._inputs = inputs
         self._runtime = runtime
-        self._as_it_is = as_it_is
         self._is_working_on = is_working_on
         self._has_deleted = asyncio.Event()
 
@@ -223,7 +220,7 @@ class History:
 
     def _page(self, query: HistoryQuery, rows: list[Generation], stamp: str) -> HistoryPage:
         return HistoryPage(
-            generations=tuple(self._as_it_is(row) for row in rows),
+            generations=tuple(self._files.as_on_disk(row) for row in rows),
             totals=self._ledger.history_totals(query),
             deleted=self._ledger.deleted_totals(query.owner),
             stamp=stamp,

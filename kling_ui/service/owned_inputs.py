@@ -1,16 +1,21 @@
 """The media of requests: kept once by what they hold, and handed only to those who used them."""
 
-from collections.abc import Callable, Iterator, Mapping
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from kling_ui import catalog
-from kling_ui.ledger import Generation, Ledger
+from kling_ui.ledger import Generation, Ledger, LedgerError
 
 KEPT_UNUSED = timedelta(days=1)
 """How long after its last use an input stays that no generation refers to."""
+
+PURGE_EVERY_SECONDS = 3600.0
+_log = logging.getLogger(__name__)
 
 Kind = Literal["image", "audio", "video"]
 
@@ -89,6 +94,17 @@ class OwnedInputs:
     def purge(self) -> int:
         """Remove what no generation refers to and nobody has used for a day; return how many."""
         return self._inputs.purge(self._referenced(), self._now() - KEPT_UNUSED)
+
+    async def keep_purged(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Purge once an hour, in a thread; never returns."""
+        while True:
+            try:
+                removed = await asyncio.to_thread(self.purge)
+            except (LedgerError, OSError) as exc:
+                _log.warning("inputs: nothing was removed: %s", exc)
+            else:
+                _log.info("inputs: %d that nothing refers to were removed", removed)
+            await sleep(PURGE_EVERY_SECONDS)
 
     def release(self, references: AbstractSet[str], *, unused_since: datetime) -> None:
         """Remove those of `references` that no generation needs and nobody has used since."""

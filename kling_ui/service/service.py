@@ -4,9 +4,7 @@ The tasks belong to the app; subscribers only watch. What a task does stands in 
 """
 
 import asyncio
-import contextlib
 import dataclasses
-import logging
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -16,14 +14,12 @@ from kling_ui import catalog
 from kling_ui.client import Route
 from kling_ui.ledger import (
     SIMULATOR,
-    ErrorKind,
     Generation,
     Ledger,
     LedgerError,
     Status,
 )
 from kling_ui.media import Playback
-from kling_ui.service import messages
 from kling_ui.service.balance import Balance
 from kling_ui.service.batches import NOBODY, Batches
 from kling_ui.service.connection import Connection, ConnectionFactory, Connections, Connector
@@ -34,6 +30,7 @@ from kling_ui.service.files import Files
 from kling_ui.service.history import History
 from kling_ui.service.live_catalog import LiveCatalog
 from kling_ui.service.owned_inputs import Kind, OwnedInputs
+from kling_ui.service.owner_actions import OwnerActions, owns
 from kling_ui.service.preferences import Preferences
 from kling_ui.service.provider import Provider
 from kling_ui.service.runs import Registry
@@ -41,10 +38,6 @@ from kling_ui.service.runtime import Runtime
 from kling_ui.service.starter import RunStarter
 from kling_ui.service.storage import DataPlace, Storage
 from kling_ui.service.waits import UsualWaits
-
-_log = logging.getLogger(__name__)
-
-PURGE_EVERY_SECONDS = 3600.0
 
 
 class Service:
@@ -55,6 +48,8 @@ class Service:
     `day_usd` is what one UTC day may cost at the provider; None means: no limit. `data_place` is
     what is known of where `folder` lies.
     """
+
+    owns = staticmethod(owns)
 
     def __init__(
         self,
@@ -99,6 +94,19 @@ class Service:
         first = factory.connection(client, origin, simulator_seconds=seconds)
         self.connections = Connections(factory, first, connector=connector)
         self._starter = RunStarter(ledger=ledger, runs=self._runs, connections=self.connections)
+        actions = OwnerActions(
+            ledger=ledger,
+            files=self.files,
+            connections=self.connections,
+            starter=self._starter,
+            runs=self._runs,
+            get=self.get,
+            follow=self.follow,
+        )
+        self.resume_one = actions.resume_one
+        self.cancel = actions.cancel
+        self.abandon = actions.abandon
+        self.put_away = actions.put_away
         self.batches = Batches(
             ledger=ledger,
             files=self.files,
@@ -108,14 +116,13 @@ class Service:
             new=self._new,
             prepare=self.prepare,
             get=self.get,
-            confirm=self._confirm,
+            confirm=actions.confirm,
         )
         self.history = History(
             ledger=ledger,
             files=self.files,
             inputs=self._inputs,
             runtime=self._runtime,
-            as_it_is=self._as_it_is,
             is_working_on=self.is_working_on,
         )
 
@@ -280,7 +287,7 @@ class Service:
 
         def read() -> Generation | None:
             row = self._ledger.get(generation_id)
-            return None if row is None or row.deleted_at else self._as_it_is(row)
+            return None if row is None or row.deleted_at else self.files.as_on_disk(row)
 
         return await asyncio.to_thread(read)
 
@@ -293,7 +300,7 @@ class Service:
 
         def read() -> list[Generation]:
             rows = self._ledger.newest(owner, limit=limit, only_unfinished=only_unfinished)
-            return [self._as_it_is(row) for row in rows]
+            return [self.files.as_on_disk(row) for row in rows]
 
         return await asyncio.to_thread(read)
 
@@ -319,11 +326,6 @@ class Service:
         """Return how a generation's video plays, or None where there is none on disk."""
         return await asyncio.to_thread(self.files.playback, generation)
 
-    @staticmethod
-    def owns(generation: Generation, owner: str | None) -> bool:
-        """Tell whether `owner` may change a generation: the one comparison of owners."""
-        return bool(owner) and generation.owner == owner
-
     async def resume(self) -> int:
         """Take on every unfinished generation, never sending one twice; return how many.
 
@@ -339,84 +341,9 @@ class Service:
         """
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.connections.keep_informed())
-            tasks.create_task(self._purge_inputs())
+            tasks.create_task(self._inputs.keep_purged(self._runtime.sleep))
             tasks.create_task(self.history.keep_purged())
             tasks.create_task(self.storage.keep_counted(self._runtime.sleep))
-
-    async def _purge_inputs(self) -> None:
-        while True:
-            try:
-                removed = await asyncio.to_thread(self._inputs.purge)
-            except (LedgerError, OSError) as exc:
-                _log.warning("inputs: nothing was removed: %s", exc)
-            else:
-                _log.info("inputs: %d that nothing refers to were removed", removed)
-            await self._runtime.sleep(PURGE_EVERY_SECONDS)
-
-    async def resume_one(self, generation_id: str, *, owner: str | None = "local") -> None:
-        """Go on with an unfinished generation at once: look again, download again, send it now.
-
-        It goes on even if the caller is cancelled. Does nothing for anyone but its owner.
-        """
-        generation = await self._owned(generation_id, owner)
-        if generation is None:
-            return
-        run = self._runs.get(generation_id)
-        if run is not None:
-            run.wake()
-            return
-        if not self.is_reachable(generation) or generation.status.is_final:
-            return
-        await asyncio.shield(self._go_on_again(generation))
-
-    async def _go_on_again(self, generation: Generation) -> None:
-        if not self.is_working_on(generation.id):
-            await self._reopen(generation.id)
-        if generation.status is Status.WAITING:
-            await self._confirm(generation)
-        self._starter.go_on(generation)
-
-    async def cancel(self, generation_id: str, *, owner: str | None = "local") -> None:
-        """Withdraw a request that waits to be sent; too late for one whose POST is out.
-
-        Where the ledger can't be written for now, it returns before the end is committed.
-        """
-        if await self._owned(generation_id, owner) is None:
-            return
-        run = self._runs.get(generation_id)
-        if run is not None and run.snapshot.status is Status.WAITING:
-            run.is_cancelled = True
-            run.wake()
-            async for snapshot in self.follow(generation_id):
-                if snapshot.error is not None and snapshot.error.kind is ErrorKind.LEDGER:
-                    return
-        if self._runs.get(generation_id) is not None:
-            return
-        with contextlib.suppress(KeyError):
-            # A run that was just about to end, or none.
-            await asyncio.to_thread(
-                self._ledger.update,
-                generation_id,
-                only_from=(Status.WAITING,),
-                status=Status.CANCELLED,
-                error=messages.cancelled(),
-            )
-
-    async def abandon(self, generation_id: str, *, owner: str | None = "local") -> None:
-        """Give up on a request whose answer never came."""
-        generation = await self._owned(generation_id, owner)
-        if generation is not None and generation.status is Status.UNKNOWN:
-            await asyncio.shield(self._abandon(generation))
-
-    async def put_away(self, generation_id: str, *, owner: str | None = "local") -> None:
-        """Take an unfinished generation off the stage and out of the count; it goes on."""
-        if await self._owned(generation_id, owner) is None:
-            return
-        with contextlib.suppress(KeyError):
-            await asyncio.to_thread(self._ledger.update, generation_id, is_put_away=True)
-        run = self._runs.get(generation_id)
-        if run is not None:
-            run.publish(dataclasses.replace(run.snapshot, is_put_away=True))
 
     async def close(self) -> None:
         """End all tasks; the next `resume` takes on what they were doing."""
@@ -426,61 +353,6 @@ class Service:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.connections.close()
-
-    async def _owned(self, generation_id: str, owner: str | None) -> Generation | None:
-        """Return a generation for its owner to change, and None for everybody else."""
-        generation = await self.get(generation_id)
-        return generation if generation is not None and self.owns(generation, owner) else None
-
-    def _as_it_is(self, generation: Generation) -> Generation:
-        """Return a row as the disk has it: a completed video whose file is gone is to be fetched.
-
-        Blocks: it looks at the disk.
-        """
-        is_fetchable = generation.status is Status.COMPLETED and generation.task_id is not None
-        if not is_fetchable or self.files.path(generation) is not None:
-            return generation
-        return dataclasses.replace(generation, **_lost_file())
-
-    async def _reopen(self, generation_id: str) -> None:
-        """Write down that a completed video is to be fetched anew, if its file really is gone."""
-
-        def write() -> None:
-            row = self._ledger.get(generation_id)
-            if row is not None and self._as_it_is(row) is not row:
-                self._ledger.update(generation_id, only_from=(Status.COMPLETED,), **_lost_file())
-
-        # From here on it is being worked on: two clicks must not reopen what the first fetched.
-        with self._starter.claim([generation_id]):
-            await asyncio.to_thread(write)
-
-    async def _abandon(self, generation: Generation) -> None:
-        run = self._runs.get(generation.id)
-        if run is not None and run.task is not None:
-            run.task.cancel()
-            await asyncio.wait([run.task])
-        with contextlib.suppress(LedgerError):
-            generation = await asyncio.to_thread(
-                self._ledger.update,
-                generation.id,
-                only_from=(Status.UNKNOWN,),
-                status=Status.ABANDONED,
-                error=messages.abandoned(),
-            )
-        if not generation.status.is_final:
-            # Found at the last moment, or not written: then it goes on.
-            self._starter.go_on(generation)
-
-    async def _confirm(self, generation: Generation) -> None:
-        """Write down that a person wants a request sent that waits, at what it costs now."""
-        confirmed: dict[str, Any] = {"confirmed_at": self._ledger.stamp(), "error": None}
-        connection = self.connections.of(generation)
-        if generation.usd_confirmed is not None and connection is not None:
-            confirmed["usd_confirmed"] = await connection.quotes.most_usd(generation)
-        with contextlib.suppress(KeyError):
-            await asyncio.to_thread(
-                self._ledger.update, generation.id, only_from=(Status.WAITING,), **confirmed
-            )
 
     def _new(
         self, request: catalog.Request, owner: str, connection: Connection, **more: Any
@@ -526,13 +398,3 @@ class Service:
         if error is None:
             return generation
         return dataclasses.replace(generation, status=Status.REJECTED, error=error)
-
-
-def _lost_file() -> dict[str, Any]:
-    """Return what changes of a completed generation whose file is gone."""
-    return {
-        "status": Status.SAVING,
-        "video": None,
-        "finished_at": None,
-        "error": messages.file_gone(),
-    }

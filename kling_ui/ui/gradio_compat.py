@@ -3,7 +3,6 @@
 Each piece has a test that fails when Gradio moves what it leans on; `docs/gradio.md` lists them.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from kling_ui.ui.asgi import Scope, header
 from kling_ui.ui.caller_bounded import CallerBounded
 from kling_ui.ui.http_guard.body_limit import BODY_BYTES_KEY, LARGE_APIS, LARGEST_BODY, too_large
 from kling_ui.ui.identity import LONGEST_SESSION_HASH, current_caller
+from kling_ui.ui.uploads import in_words
 
 VISITS_OF_A_CALLER = 1000
 """How many visits of one caller are remembered; calls of the API are forgotten first."""
@@ -28,15 +28,13 @@ LINKS_ARE_NOT_FETCHED = (
     "A link can't stand for a file here: give the link itself as the value, as text. "
     "Nothing was sent, nothing was spent."
 )
+
 NO_PROGRESS: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": []}
 """How events run without Gradio's own progress.
 
 Hidden alone, the page would still keep it for every output that any event ever had, and write all
 of it anew at each step of each event: a tenth of a second each time with a form of this size.
 """
-
-UNREADABLE_VALUE = "A value can't be read. Nothing was sent, nothing was spent."
-_PATH = re.compile(r"(?:^|[\s'\"(=])(?:[A-Za-z]:)?[\\/]\S")
 
 
 def public_api_names(page: gr.Blocks) -> frozenset[str]:
@@ -139,7 +137,7 @@ def bound_queue(page: gr.Blocks) -> None:
             page.state_holder[body.session_hash]
         if state == "error":
             # The text of a gr.Error stands in quotes.
-            said = UNREADABLE_VALUE if _PATH.search(str(said)) else str(said).strip("'\"")
+            said = in_words(str(said).strip("'\""))
         return is_taken, said, state
 
     queue.push = push_and_tell_no_paths

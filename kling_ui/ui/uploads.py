@@ -1,35 +1,66 @@
-"""The one door for files in what a browser or a program sends: only uploads of this app pass.
+"""The one door for what a browser or a program sends: of files only uploads of this app pass.
 
 Gradio checks a file only where its value carries `meta`, and its refusal repeats the server's
 path. Every event, its validator included, goes through `Blocks.process_api`, so the check
 stands there, whatever the component.
 """
 
+import logging
+import re
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
 
+from kling_ui.catalog import InvalidValuesError
+
 LONGEST_PATH = 4096
+LONGEST_REFUSAL = 200
+_NOTHING_SENT = "Nothing was sent, nothing was spent."
+UNREADABLE_VALUE = f"A value can't be read. {_NOTHING_SENT}"
 _REFUSAL = (
     "A file has to be uploaded here first; a path or an address in its place is not taken. "
-    "Nothing was sent, nothing was spent."
+    f"{_NOTHING_SENT}"
 )
+_PATH = re.compile(r"(?:^|[\s'\"(=])(?:[A-Za-z]:)?[\\/]\S")
+_log = logging.getLogger(__name__)
 
 
 class GuardedBlocks(gr.Blocks):  # type: ignore[misc]  # Gradio leaves it untyped
-    """A gr.Blocks that takes files only from its own upload folder."""
+    """A gr.Blocks that takes files only from its own upload folder, and refuses in words."""
 
     async def process_api(
         self, block_fn: Any, inputs: list[Any], *arguments: Any, event_data: Any = None, **more: Any
     ) -> dict[str, Any]:
         """Check every file in the inputs and in the event's own data, then run the event."""
+        if block_fn.fn is None:  # a step that is the browser's alone
+            raise gr.Error(UNREADABLE_VALUE, print_exception=False)
         check_uploads([inputs, getattr(event_data, "_data", None)])
-        answer: dict[str, Any] = await super().process_api(
-            block_fn, inputs, *arguments, event_data=event_data, **more
-        )
+        try:
+            answer: dict[str, Any] = await super().process_api(
+                block_fn, inputs, *arguments, event_data=event_data, **more
+            )
+        except InvalidValuesError as exc:
+            raise gr.Error(f"{exc} {_NOTHING_SENT}", print_exception=False) from exc
         return answer
+
+    async def preprocess_data(
+        self, block_fn: Any, inputs: list[Any], *arguments: Any, **more: Any
+    ) -> list[Any]:
+        """Read the inputs of an event; say in words where a value is none for its component.
+
+        Gradio would tell nothing but "Error", or repeat the value and all that it could be.
+        """
+        try:
+            read: list[Any] = await super().preprocess_data(block_fn, inputs, *arguments, **more)
+        except gr.Error as exc:
+            if not exc.print_exception:  # in words already
+                raise
+            raise _refused(block_fn, exc, in_words(exc.message)) from exc
+        except Exception as exc:
+            raise _refused(block_fn, exc, UNREADABLE_VALUE) from exc
+        return read
 
 
 def check_uploads(values: Any) -> None:
@@ -47,6 +78,18 @@ def check_uploads(values: Any) -> None:
             pending.extend(value.values())
         elif isinstance(value, list | tuple):
             pending.extend(value)
+
+
+def in_words(refusal: str) -> str:
+    """Return a refusal of Gradio's, or our own for one that repeats a path or a large value."""
+    is_telling = len(refusal) > LONGEST_REFUSAL or _PATH.search(refusal)
+    return UNREADABLE_VALUE if is_telling else refusal
+
+
+def _refused(block_fn: Any, trouble: Exception, words: str) -> gr.Error:
+    name = getattr(block_fn.fn, "__name__", block_fn)
+    _log.warning("%s was sent a value that can't be read (%s)", name, type(trouble).__name__)
+    return gr.Error(words, print_exception=False)
 
 
 def _is_upload(path: Any, folder: Path) -> bool:

@@ -12,8 +12,9 @@ from gradio import processing_utils, route_utils, routes
 from starlette.testclient import TestClient
 
 from kling_ui.ui import gradio_compat
-from kling_ui.ui.gradio_compat import LINKS_ARE_NOT_FETCHED, UNREADABLE_VALUE, Sessions, harden
+from kling_ui.ui.gradio_compat import LINKS_ARE_NOT_FETCHED, Sessions, harden
 from kling_ui.ui.http_guard.body_limit import BODY_BYTES_KEY
+from kling_ui.ui.uploads import UNREADABLE_VALUE
 
 HOME = Path(__file__).resolve().parents[2]
 STATE = 1

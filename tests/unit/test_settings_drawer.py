@@ -3,10 +3,12 @@
 import json
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 
 from kling_ui.service import CannotConnectError, DataPlace, Lifetime, Usage
 from kling_ui.service.preferences import DEFAULT_ASK_ABOVE_USD, FILE, Preferences
+from kling_ui.ui.question import Question
 from kling_ui.ui.settings.drawer import Answer, Shown, opened
 from kling_ui.ui.settings.events import _Questions
 from kling_ui.ui.settings.storage_part import StorageShown
@@ -39,7 +41,7 @@ def shown(**more):
 
 
 def asked(**data):
-    return SimpleNamespace(_data=data)
+    return Question(gr.EventData(None, data))
 
 
 class FakeService:
@@ -185,7 +187,7 @@ async def test_visitors_change_no_storage_limit(tmp_path):
 @pytest.mark.parametrize("data", [None, {}, [], {"act": "open"}, {"act": ["key"]}, {"act": "x"}])
 async def test_other_questions_change_nothing(tmp_path, data):
     service = FakeService(tmp_path)
-    assert await _Questions(service).answer(SimpleNamespace(_data=data)) is None
+    assert await _Questions(service).answer(Question(gr.EventData(None, data))) is None
     assert service.keys == []
 
 

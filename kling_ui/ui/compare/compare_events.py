@@ -13,10 +13,8 @@ from kling_ui.ui.compare import compare_view
 from kling_ui.ui.compare.compare_view import MOST, Slot
 from kling_ui.ui.create.fields import QUIET
 from kling_ui.ui.ledger_errors import in_words
+from kling_ui.ui.question import Question
 from kling_ui.ui.visit import Visit
-
-_ID_LENGTH = 64
-_ASKED_LENGTH = 32
 
 
 class CompareEvents:
@@ -40,30 +38,30 @@ class CompareEvents:
         self.view.like(self._on_compare_star, None, [self.view], **at_once)
 
     async def _on_compare(self, event: gr.EventData, request: gr.Request) -> str:
-        visit, asked = Visit.of(request), _text(event, "asked")[:_ASKED_LENGTH]
+        visit, asked = Visit.of(request), Question(event)
         try:
-            ids = await self._ids(event, visit)
+            ids = await self._ids(asked, visit)
             slots = await asyncio.gather(*(self._slot(each, visit) for each in ids))
         except LedgerError as exc:
-            return compare_view.told(in_words(exc), asked=asked)
-        if len(ids) == 1 and _text(event, "previous"):
-            return compare_view.told("There is no earlier video of yours.", asked=asked)
-        return compare_view.view(slots, asked=asked)
+            return compare_view.told(in_words(exc), asked=asked.number)
+        if len(ids) == 1 and asked.text("previous"):
+            return compare_view.told("There is no earlier video of yours.", asked=asked.number)
+        return compare_view.view(slots, asked=asked.number)
 
     async def _on_compare_star(self, event: gr.EventData, request: gr.Request) -> Any:
-        visit, ids = Visit.of(request), _listed(event)[:1]
-        is_starred = _values(event).get("starred") is True
+        visit, asked = Visit.of(request), Question(event)
+        ids = asked.ids(most=1)
         try:
-            await self._service.history.star(visit.owner, ids, is_starred=is_starred)
+            await self._service.history.star(visit.owner, ids, is_starred=asked.is_set("starred"))
         except LedgerError as exc:
             return compare_view.told(in_words(exc), asked="", star="".join(ids))
         return gr.skip()
 
-    async def _ids(self, event: gr.EventData, visit: Visit) -> list[str]:
+    async def _ids(self, asked: Question, visit: Visit) -> list[str]:
         """Return what is to be compared: ids, or a generation behind the one made before it."""
-        newer = _text(event, "previous")
+        newer = asked.text("previous")
         if not newer:
-            return _listed(event)
+            return asked.ids(most=MOST)
         older = await self._service.neighbor(newer, visit.owner, is_newer=False)
         return [newer] if older is None else [older, newer]
 
@@ -77,24 +75,3 @@ class CompareEvents:
             playback=await self._service.playback(generation),
             is_mine=self._service.owns(generation, visit.owner),
         )
-
-
-def _values(event: gr.EventData) -> dict[str, Any]:
-    data = getattr(event, "_data", None)
-    return data if isinstance(data, dict) else {}
-
-
-def _text(event: gr.EventData, name: str) -> str:
-    value = _values(event).get(name)
-    return value[:_ID_LENGTH] if isinstance(value, str) else ""
-
-
-def _listed(event: gr.EventData) -> list[str]:
-    """Return the ids that were sent, each once, and no more than can be compared."""
-    value = _values(event).get("ids")
-    ids = (
-        [each[:_ID_LENGTH] for each in value[: 2 * MOST] if isinstance(each, str)]
-        if (isinstance(value, list))
-        else []
-    )
-    return list(dict.fromkeys(each for each in ids if each))[:MOST]

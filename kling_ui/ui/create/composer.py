@@ -22,6 +22,7 @@ from kling_ui.ui.create.outlook import Outlook
 from kling_ui.ui.create.picker import picker_props
 from kling_ui.ui.create.reader import FormReader, RefusedForm
 from kling_ui.ui.identity import owner_of
+from kling_ui.ui.question import Question
 
 
 class Form:
@@ -191,9 +192,8 @@ class Form:
         return self._as_updates(updates, model, memory)
 
     def _on_example(self, memory: Memory, event: gr.EventData) -> dict[Any, Any]:
-        example = next(
-            (each for each in EXAMPLES if each.key == getattr(event, "example", None)), None
-        )
+        wanted = Question(event).text("example")
+        example = next((each for each in EXAMPLES if each.key == wanted), None)
         if example is None:
             return {self._layout.memory: gr.skip()}
         return self.filled(MODELS[example.model], values_of(example), memory)
@@ -203,9 +203,9 @@ class Form:
 
     def _on_drop(self, shown: str, event: gr.EventData, *raw: Any) -> dict[Any, Any]:
         updates: Updates = {}
-        form = RawForm.of(raw)
+        form, dropped = RawForm.of(raw), Question(event).text("drop")
         for field, param in self._layout.used_by(find_model(shown)):
-            if field.name == getattr(event, "drop", None):
+            if field.name == dropped:
                 _refill(updates, field, field.raw_emptied(self._layout.raw_of(field, form), param))
         return {each: _updated(each, values) for each, values in updates.items()} or {
             self._layout.memory: gr.skip()

@@ -44,7 +44,7 @@ _FRESH = (
 class RawForm:
     """The raw values of `Layout.inputs`, as the browser sent them."""
 
-    model_id: Any
+    model_id: str
     task: Any
     words: Any
     control: Any
@@ -54,7 +54,9 @@ class RawForm:
     def of(cls, raw: Sequence[Any]) -> "RawForm":
         """Return the values by what they are."""
         model_id, task, words, control, *controls = raw
-        return cls(model_id, task, words, control, controls)
+        # Gradio checks no value of a component that is written in HTML.
+        known = model_id if isinstance(model_id, str) else ""
+        return cls(known, task, words, control, controls)
 
 
 class Layout:

@@ -12,6 +12,8 @@ from kling_ui.catalog import MODELS
 from kling_ui.service import VideoRecipe
 from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.fields import QUIET
+from kling_ui.ui.question import Question
+from kling_ui.ui.uploads import LONGEST_PATH
 
 _NO_RECIPE = "holds no settings: only videos that Kling UI has saved do."
 _SCRIPT = "window.klingRecipeDrop.connect(element, upload, trigger);"
@@ -24,9 +26,11 @@ def accept_videos(form: Form) -> None:
     )
 
     async def on_drop(event: gr.EventData) -> dict[Any, Any]:
+        question = Question(event)
+        name = question.text("name", most=80)
         # That `path` is an upload of this app is checked for every event.
-        path, name = Path(str(event.path)), str(event.name)[:80]
-        recipe = await asyncio.to_thread(_taken, path)
+        path = question.text("path", most=LONGEST_PATH)
+        recipe = await asyncio.to_thread(_taken, Path(path)) if path else None
         if recipe is None:
             return {note: _line(f"{name} {_NO_RECIPE}", tone="bad")}
         return {**form.recall(recipe.payload), note: _restored(name, recipe)}

@@ -3,7 +3,7 @@
 `history.js` asks with one event a purpose; every answer is the component's value.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import gradio as gr
@@ -14,13 +14,12 @@ from kling_ui.ui.history import tiles, toolbar
 from kling_ui.ui.history.filters import NAMES, InvalidFilterError, read_filters
 from kling_ui.ui.identity import owner_of
 from kling_ui.ui.ledger_errors import in_words
+from kling_ui.ui.question import Question
 
 PAGE = 60
 """How many tiles come at once."""
 
 _MOST_IDS = 1000
-_ID_LENGTH = 64
-_ASKED_LENGTH = 32
 
 
 class HistoryEvents:
@@ -70,20 +69,20 @@ class HistoryEvents:
 
     async def _on_star(self, event: gr.EventData, request: gr.Request) -> Any:
         async def star(asked: "_Asked") -> Any:
-            is_starred = asked.values.get("starred") is True
-            await self._history.star(owner_of(request), asked.ids, is_starred=is_starred)
+            ids = asked.ids(most=_MOST_IDS)
+            await self._history.star(owner_of(request), ids, is_starred=asked.is_set("starred"))
             return gr.skip()
 
         return await _told(event, star)
 
     async def _on_delete(self, event: gr.EventData, request: gr.Request) -> Any:
         async def delete(asked: "_Asked") -> str:
-            owner = owner_of(request)
-            deleted = await self._history.delete(owner, asked.ids)
+            owner, ids = owner_of(request), asked.ids(most=_MOST_IDS)
+            deleted = await self._history.delete(owner, ids)
             return tiles.deletion_answer(
                 deleted,
                 asked=asked.number,
-                kept=len(asked.ids) - len(deleted),
+                kept=len(ids) - len(deleted),
                 remaining=await self._history.page(owner, asked.filters(), limit=0),
             )
 
@@ -91,7 +90,7 @@ class HistoryEvents:
 
     async def _on_undo(self, event: gr.EventData, request: gr.Request) -> Any:
         async def undo(asked: "_Asked") -> str:
-            await self._history.restore(owner_of(request), asked.ids)
+            await self._history.restore(owner_of(request), asked.ids(most=_MOST_IDS))
             return await self._page(asked, request, after=None)
 
         return await _told(event, undo)
@@ -102,26 +101,8 @@ class HistoryEvents:
         return tiles.page_answer(page, asked=asked.number, is_first=is_first, limit=PAGE)
 
 
-class _Asked:
-    """What `history.js` sent with an event; whatever it is, it is read as what it should be."""
-
-    def __init__(self, event: gr.EventData) -> None:
-        values = getattr(event, "_data", None)
-        self.values: Mapping[str, Any] = values if isinstance(values, Mapping) else {}
-
-    def text(self, name: str) -> str:
-        value = self.values.get(name)
-        return value[:_ID_LENGTH] if isinstance(value, str) else ""
-
-    @property
-    def number(self) -> str:
-        return self.text("asked")[:_ASKED_LENGTH]
-
-    @property
-    def ids(self) -> list[str]:
-        value = self.values.get("ids")
-        ids = value[:_MOST_IDS] if isinstance(value, list) else []
-        return [each[:_ID_LENGTH] for each in ids if isinstance(each, str)]
+class _Asked(Question):
+    """What `history.js` sent with an event."""
 
     def filters(self) -> Any:
         """Return the filter; what an address of somebody else's asks in vain filters nothing."""

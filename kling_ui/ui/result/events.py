@@ -13,6 +13,7 @@ from kling_ui.service import Generation, Service, changes
 from kling_ui.ui.create.fields import QUIET
 from kling_ui.ui.gradio_compat import NO_PROGRESS
 from kling_ui.ui.ledger_errors import report_ledger_errors
+from kling_ui.ui.question import Question
 from kling_ui.ui.result import strip
 from kling_ui.ui.result.stage import Painted, Stage
 from kling_ui.ui.submissions import Submissions
@@ -70,8 +71,8 @@ class StageEvents:
             yield painted
 
     async def _on_open(self, event: gr.EventData, request: gr.Request) -> AsyncIterator[Painted]:
-        visit = Visit.of(request)
-        wanted, act = str(event.id), getattr(event, "act", "open")
+        visit, question = Visit.of(request), Question(event)
+        wanted, act = question.text("id"), question.text("act")
         self._stop(visit)
         if not wanted:
             yield self._stage.idle()
@@ -98,7 +99,8 @@ class StageEvents:
 
     async def _on_hide(self, event: gr.EventData, request: gr.Request) -> Painted:
         """Hide the progress, or do what a person wants with one that is under way."""
-        visit, generation_id, act = Visit.of(request), str(event.id), str(event.act)
+        visit, question = Visit.of(request), Question(event)
+        generation_id, act = question.text("id"), question.text("act")
         self._stop(visit)
         changing = {
             "cancel": self._service.cancel,

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 
@@ -22,6 +22,7 @@ from kling_ui.ui.create.fields import QUIET, not_paintable
 from kling_ui.ui.create.upload_files import as_uploads
 from kling_ui.ui.gradio_compat import NO_PROGRESS
 from kling_ui.ui.ledger_errors import report_ledger_errors
+from kling_ui.ui.question import Question
 from kling_ui.ui.result import panel
 from kling_ui.ui.result.stage import Painted, Stage
 from kling_ui.ui.submissions import Submissions
@@ -62,13 +63,13 @@ class RepeatEvents:
 
     async def _on_use(self, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         """Fill the form with a generation's settings, or with a picture of it to go on from."""
-        visit = Visit.of(request)
-        generation = await self._service.get(str(event.id))
+        visit, question = Visit.of(request), Question(event)
+        generation = await self._service.get(question.text("id"))
         if generation is None:
             return self._form.recall({})
         is_owned = self._service.owns(generation, visit.owner)
-        if event.act == "continue" and is_owned:
-            payload = await self._continued(generation, event, visit)
+        if question.text("act") == "continue" and is_owned:
+            payload = await self._continued(generation, question, visit)
             said = {self._form.notice: gr.update(value=panel.continuing(generation))}
             return {**await self._fill(payload, visit), **(said if payload else {})}
         exported = await self._exported(generation, is_owned=is_owned)
@@ -86,9 +87,14 @@ class RepeatEvents:
         return await asyncio.to_thread(self._form.recall, values)
 
     async def _continued(
-        self, generation: Generation, event: gr.EventData, visit: Visit
+        self, generation: Generation, question: Question, visit: Visit
     ) -> dict[str, Any]:
-        at = event.at if event.at in {"first", "last"} else _seconds(event.seconds)
+        at: Literal["first", "last"] | float
+        match question.text("at"):
+            case "first" | "last" as at:
+                pass
+            case _:
+                at = _seconds(question.values.get("seconds"))
         try:
             return await continued(self._service, generation, at=at, owner=visit.owner)
         except CannotContinueError as exc:
@@ -100,7 +106,7 @@ class RepeatEvents:
     ) -> AsyncIterator[Painted]:
         """Submit a generation's request once more; the next event follows it."""
         visit = Visit.of(request)
-        generation = await self._service.get(str(event.id))
+        generation = await self._service.get(Question(event).text("id"))
         with self._submissions.turn(visit.session) as is_mine:
             if is_mine and generation and self._service.owns(generation, visit.owner):
                 async for painted in self._run_again(generation, visit):

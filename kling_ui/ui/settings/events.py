@@ -13,6 +13,7 @@ from kling_ui.service import CannotConnectError, Service
 from kling_ui.ui.create.fields import QUIET
 from kling_ui.ui.identity import owner_of
 from kling_ui.ui.ledger_errors import report_ledger_errors
+from kling_ui.ui.question import Question
 from kling_ui.ui.settings import drawer
 from kling_ui.ui.settings.drawer import Answer, Shown
 from kling_ui.ui.settings.storage_part import StorageShown
@@ -29,8 +30,10 @@ def add_drawer(service: Service) -> None:
     asked = _Questions(service)
 
     async def on_settings(event: gr.EventData, request: gr.Request) -> str:
-        answer = await asked.answer(event)
-        storage = await asked.storage() if asked.is_about_storage(event) else None
+        question = Question(event)
+        answer = await asked.answer(question)
+        is_about_storage = question.text("act") in {"storage", "storage_limit"}
+        storage = await asked.storage() if is_about_storage else None
         return drawer.opened(await asked.shown(request, storage), answer)
 
     sheet.click(report_ledger_errors(on_settings), None, [sheet], **QUIET)
@@ -66,24 +69,18 @@ class _Questions:
             is_over_limit=service.storage.is_over_limit,
         )
 
-    async def answer(self, event: gr.EventData) -> Answer | None:
+    async def answer(self, question: Question) -> Answer | None:
         """Do what is asked for; None where the drawer was only opened."""
-        data = _data_of(event)
-        match data.get("act"):
+        match question.text("act"):
             case "key":
-                return await self._use_key(str(data.get("key", ""))[:LONGEST_KEY])
+                return await self._use_key(question.text("key", most=LONGEST_KEY))
             case "simulator":
                 return await self._use_simulator()
             case "ask_above":
-                return await self._ask_above(data.get("usd"))
+                return await self._ask_above(question.values.get("usd"))
             case "storage_limit":
-                return await self._warn_above(data.get("gigabytes"))
+                return await self._warn_above(question.values.get("gigabytes"))
         return None
-
-    @staticmethod
-    def is_about_storage(event: gr.EventData) -> bool:
-        """Tell whether the part about the storage is looked at."""
-        return _data_of(event).get("act") in ("storage", "storage_limit")
 
     async def _use_key(self, key: str) -> Answer:
         try:
@@ -133,9 +130,3 @@ class _Questions:
             text = f"It could not be kept ({exc.strerror}). Nothing was changed."
             return Answer(about=about, text=text, is_good=False)
         return Answer(about=about, text=text, is_good=True)
-
-
-def _data_of(event: gr.EventData) -> dict[str, Any]:
-    """Return what came with an event; no other door lets it be missing."""
-    data = event._data  # noqa: SLF001
-    return data if isinstance(data, dict) else {}

@@ -115,8 +115,8 @@ def pair_field(name: str, built: Built) -> tuple[Field, ...]:
     for well in (left, right):
         built.note(well, note, name, "image")
 
-    def fit(chosen: str | None) -> dict[Any, Any]:
-        is_pair = chosen in PAIR_SCENES
+    def fit(chosen: Any) -> dict[Any, Any]:
+        is_pair = isinstance(chosen, str) and chosen in PAIR_SCENES
         words = "Two people: left and right." if is_pair else ""
         return {
             second: gr.Column(visible=is_pair),

@@ -4,6 +4,14 @@ The form, the validation, the payload and the API listing all derive from the ro
 This package knows neither HTTP nor Gradio.
 """
 
+from kling_ui.catalog.camera_params import (
+    AXES,
+    AXIS_HELP,
+    CAMERA_PRESETS,
+    Camera,
+    CameraMove,
+    CameraPreset,
+)
 from kling_ui.catalog.inputs import MEDIA_TYPES, Inputs, MissingInputError, is_reference
 from kling_ui.catalog.media_input import (
     PictureLimits,
@@ -21,15 +29,9 @@ from kling_ui.catalog.model import InvalidValuesError, Model, PrintedWait, Task
 from kling_ui.catalog.models import MODELS
 from kling_ui.catalog.output_length import SecondsRange, output_seconds
 from kling_ui.catalog.params import (
-    AXES,
-    AXIS_HELP,
-    CAMERA_PRESETS,
     MAX_ELEMENTS,
     MAX_PROMPT,
     MAX_REFERENCES,
-    Camera,
-    CameraMove,
-    CameraPreset,
     Choice,
     Elements,
     Flag,

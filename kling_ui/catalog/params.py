@@ -3,7 +3,6 @@
 A parameter checks one value by itself; what several mean together stands in `rules`.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -11,18 +10,20 @@ from functools import partial
 from typing import Any, ClassVar, Literal
 
 from kling_ui.catalog.media_input import PictureLimits, check_media
+from kling_ui.catalog.value_checks import (
+    checked_list,
+    checked_number,
+    checked_object,
+    checked_text,
+    either,
+    said,
+)
 
 MAX_PROMPT = 2500
 """Characters a prompt may have where a model's page names no limit of its own."""
 
-MAX_TEXT_SHOWN = 40
-"""Characters of a wrong value that a message repeats."""
-
 Take = Callable[[object, Literal["image", "audio", "video"], PictureLimits | None], str]
 """Returns a media value as it may be sent, or raises UnusableMediaError; see `check_media`."""
-
-_UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
-"""NUL and lone surrogates: no JSON parser agrees on them."""
 
 
 class Section(IntEnum):
@@ -138,7 +139,7 @@ class Choice(Param):
         for choice in self.choices:
             if type(choice) is type(value) and choice == value:
                 return choice
-        allowed = _either([str(choice) for choice in self.choices])
+        allowed = either([str(choice) for choice in self.choices])
         as_number = " as a number" if self.is_whole_number else ""
         raise ValueError(f"must be {allowed}{as_number}, not {said(value)}.")
 
@@ -267,99 +268,6 @@ class PictureOrPair(MediaParam):
     def bounds(self) -> dict[str, Any]:
         """Return what kind of media it is, and how many."""
         return {"format": "uri", "media": "image", "max_items": 2}
-
-
-AXES = ("horizontal", "vertical", "pan", "tilt", "roll", "zoom")
-"""What a camera can do; each from −10 to 10."""
-
-AXIS_HELP = {
-    "horizontal": "− left, + right",
-    "vertical": "− down, + up",
-    "pan": "− turn left, + turn right",
-    "tilt": "− look down, + look up",
-    "roll": "− counter-clockwise, + clockwise",
-    "zoom": "− closer, + wider",
-}
-CAMERA_PRESETS = ("down_back", "forward_up", "right_turn_forward", "left_turn_forward")
-FARTHEST = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Camera(Param):
-    """A camera movement as an object: one of the presets, or `simple` with exactly one axis.
-
-    Shape: `{"type": "simple", "config": {"zoom": -4}}` or `{"type": "down_back"}`.
-    """
-
-    type = "object"
-
-    section: Section = Section.CONTROL
-
-    def check(self, value: Any) -> dict[str, Any]:
-        """Return the object unchanged, or raise ValueError."""
-        parts = checked_object(value, required=("type",), optional=("config",))
-        kind = parts["type"]
-        if kind not in ("simple", *CAMERA_PRESETS):
-            kinds = _either(["simple", *CAMERA_PRESETS])
-            raise ValueError(f"needs a type of {kinds}, not {said(kind)}.")
-        if kind != "simple":
-            if "config" in parts:
-                raise ValueError(f"takes no config with the type {kind}. Leave config out.")
-            return parts
-        if "config" not in parts:
-            raise ValueError("needs a config with one axis, for example zoom.")
-        axes = checked_object(parts["config"], required=(), optional=AXES)
-        moved = [a for a in axes if checked_number(axes[a], -FARTHEST, FARTHEST, a) != 0]
-        if len(moved) != 1:
-            raise ValueError(f"must move exactly one axis, not {len(moved) or 'none'}.")
-        return parts
-
-    def bounds(self) -> dict[str, Any]:
-        """Return the parts of the object."""
-        axis = {"type": "number", "minimum": -FARTHEST, "maximum": FARTHEST}
-        return {
-            "properties": {
-                "type": {"type": "string", "enum": ["simple", *CAMERA_PRESETS], "required": True},
-                "config": {"type": "object", "properties": dict.fromkeys(AXES, axis)},
-            }
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CameraPreset(Choice):
-    """A ready-made camera movement by its name."""
-
-    section: Section = Section.CONTROL
-    choices: tuple[str | int, ...] = CAMERA_PRESETS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CameraMove(Param):
-    """One camera movement by a whole number: `{"movement_type": "pan", "movement_value": 3}`."""
-
-    type = "object"
-
-    section: Section = Section.CONTROL
-
-    def check(self, value: Any) -> dict[str, Any]:
-        """Return the object unchanged, or raise ValueError."""
-        parts = checked_object(value, required=("movement_type", "movement_value"))
-        if parts["movement_type"] not in AXES:
-            kinds = _either(list(AXES))
-            raise ValueError(
-                f"needs a movement_type of {kinds}, not {said(parts['movement_type'])}."
-            )
-        amount = parts["movement_value"]
-        checked_number(amount, -FARTHEST, FARTHEST, "movement_value")
-        if not float(amount).is_integer():
-            raise ValueError(f"needs a whole movement_value, not {said(amount)}.")
-        return {**parts, "movement_value": int(amount)}
-
-    def bounds(self) -> dict[str, Any]:
-        """Return the parts of the object."""
-        amount = {"type": "integer", "minimum": -FARTHEST, "maximum": FARTHEST, "required": True}
-        kind = {"type": "string", "enum": list(AXES), "required": True}
-        return {"properties": {"movement_type": kind, "movement_value": amount}}
 
 
 MAX_MASKS = 6
@@ -524,75 +432,5 @@ class Storyboard(Param):
         return {"min_items": 1, "max_items": self.maximum, "items": items}
 
 
-def checked_text(value: Any, max_length: int) -> str:
-    """Return `value` if it is text that can be sent, or raise ValueError."""
-    if not isinstance(value, str):
-        raise ValueError(f"must be text, not {said(value)}.")
-    if len(value) > max_length:
-        over = len(value) - max_length
-        raise ValueError(
-            f"has {len(value):,} characters; {max_length:,} are allowed. Shorten it by {over:,}."
-        )
-    if _UNSENDABLE.search(value):
-        raise ValueError("holds characters that can't be sent (NUL or half an emoji).")
-    return value
-
-
-def checked_number(value: Any, minimum: float, maximum: float, part: str = "") -> float:
-    """Return `value` if it is a number within its bounds, or raise ValueError."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if is_number and minimum <= value <= maximum:  # NaN and infinities are never between
-        return value  # type: ignore[no-any-return]
-    start = f"needs {part} as" if part else "must be"
-    raise ValueError(f"{start} a number from {minimum:g} to {maximum:g}, not {said(value)}.")
-
-
-def checked_list(
-    value: Any, minimum: int, maximum: int, word: str, check: Callable[[Any], Any]
-) -> list[Any]:
-    """Return the items of a list of a right length as `check` returns them, or raise ValueError."""
-    if not isinstance(value, list):
-        raise ValueError(f"must be a list of {word}s, not {said(value)}.")
-    if not minimum <= len(value) <= maximum:
-        wanted = f"{minimum} to {maximum}" if minimum != maximum else f"exactly {minimum}"
-        raise ValueError(f"takes {wanted} {word}s, not {len(value)}.")
-    checked = []
-    for number, item in enumerate(value, start=1):
-        try:
-            checked.append(check(item))
-        except ValueError as exc:
-            raise ValueError(f"({word} {number}) {exc}") from exc
-    return checked
-
-
-def checked_object(
-    value: Any, *, required: tuple[str, ...], optional: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    """Return `value` if it is an object with the required and no unknown parts."""
-    if not isinstance(value, Mapping):
-        raise ValueError(f"must be an object, not {said(value)}.")
-    missing = [name for name in required if name not in value]
-    if missing:
-        raise ValueError(f"needs {_both(missing)}.")
-    unknown = [str(name) for name in value if name not in (*required, *optional)]
-    if unknown:
-        raise ValueError(f"does not take {said(', '.join(unknown))}.")
-    return dict(value)
-
-
-def said(value: Any) -> str:
-    """Return a wrong value as a message may repeat it."""
-    text = repr(value)
-    return text if len(text) <= MAX_TEXT_SHOWN else f"{text[: MAX_TEXT_SHOWN - 1]}…"
-
-
 def _picture(limits: PictureLimits, take: Take, value: Any) -> str:
     return take(value, "image", limits)
-
-
-def _either(words: list[str]) -> str:
-    return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
-
-
-def _both(words: list[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]

@@ -23,8 +23,9 @@ from kling_ui.catalog.media_input.kinds import data_uri, uri_bytes
 from kling_ui.catalog.media_input.values import canonical_type
 from kling_ui.catalog.model import InvalidValuesError, Model
 from kling_ui.catalog.models import MODELS
-from kling_ui.catalog.params import MediaParam, said
+from kling_ui.catalog.params import MediaParam
 from kling_ui.catalog.rules import Problem
+from kling_ui.catalog.value_checks import said
 
 Kind = Literal["image", "audio", "video"]
 

@@ -16,7 +16,13 @@ from kling_ui.ledger.generation import (
     GenerationSet,
     Status,
 )
-from kling_ui.ledger.history_query import HistoryQuery, HistorySort, HistoryTotals, SearchTerm
+from kling_ui.ledger.history_query import (
+    HistoryQuery,
+    HistorySort,
+    HistoryTotals,
+    SearchTerm,
+    SetTotals,
+)
 from kling_ui.ledger.ledger import Ledger
 
 __all__ = [
@@ -38,5 +44,6 @@ __all__ = [
     "Ledger",
     "LedgerError",
     "SearchTerm",
+    "SetTotals",
     "Status",
 ]

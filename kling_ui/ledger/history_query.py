@@ -1,6 +1,6 @@
 """What is asked of an owner's generations: search, filters, order, a page; and it as SQL."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from kling_ui.ledger.generation import NOT_CHARGED, SIMULATOR, Status
-from kling_ui.ledger.schema import GENERATIONS, folded
+from kling_ui.ledger.schema import GENERATIONS, SETS, folded
 
 _SHORTEST_ID_PART = 6
 """How much of an id finds it: fewer characters stand in every second id by chance."""
@@ -60,6 +60,14 @@ class HistoryTotals:
     simulated_usd: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetTotals:
+    """A set's name, and how much of it there is."""
+
+    name: str
+    totals: HistoryTotals
+
+
 def matching(query: HistoryQuery) -> _Condition:
     """Return the condition that the rows of a query meet."""
     table = GENERATIONS.c
@@ -84,16 +92,30 @@ def in_order(query: HistoryQuery, *, after: str | None = None) -> sa.Select[Any]
     return found.where(here > there if is_rising else here < there)
 
 
-def totals(condition: _Condition) -> sa.Select[int, Any, Any]:
+def totals(condition: _Condition) -> sa.Select[Any, Any, Any]:
     """Return count, USD spent at the provider and USD of samples, of the rows that meet it."""
+    return sa.select(*_sums()).where(condition)
+
+
+def set_totals(owner: str, ids: Collection[str]) -> sa.Select[Any]:
+    """Return id, name and `totals` of each of these sets that an owner has something in."""
+    table = GENERATIONS.c
+    mine = (table.owner == owner) & table.set_id.in_(ids) & table.deleted_at.is_(None)
+    named = GENERATIONS.outerjoin(SETS, SETS.c.id == table.set_id)
+    found = sa.select(table.set_id, sa.func.max(SETS.c.name), *_sums()).select_from(named)
+    return found.where(mine).group_by(table.set_id)
+
+
+def _sums() -> tuple[_Column, _Column, _Column]:
+    """Return count, USD spent at the provider and USD of samples."""
     table = GENERATIONS.c
     is_simulated = table.origin == SIMULATOR
     usd = sa.case((table.status.in_(NOT_CHARGED), 0.0), else_=table.usd_spent)
-    return sa.select(
-        sa.func.count(),
+    return (
+        sa.func.count(table.id),
         sa.func.sum(sa.case((~is_simulated, usd))),
         sa.func.sum(sa.case((is_simulated, usd))),
-    ).where(condition)
+    )
 
 
 def _filters(query: HistoryQuery) -> Iterator[_Condition]:

@@ -34,7 +34,7 @@ from kling_ui.ledger.generation import (
     GenerationSet,
     Status,
 )
-from kling_ui.ledger.history_query import HistoryQuery, HistoryTotals
+from kling_ui.ledger.history_query import HistoryQuery, HistoryTotals, SetTotals
 from kling_ui.ledger.rows import generation_of
 from kling_ui.ledger.schema import GENERATIONS, INPUTS, SETS
 
@@ -121,6 +121,25 @@ class Ledger:
         with self._transaction() as connection:
             row = connection.execute(sa.select(SETS).where(SETS.c.id == set_id)).mappings().first()
         return None if row is None else GenerationSet(**row)
+
+    def rename_set(self, set_id: str, name: str) -> None:
+        """Give a set another name."""
+        with self._my_turn(), self._transaction() as connection:
+            connection.execute(sa.update(SETS).where(SETS.c.id == set_id).values(name=name))
+
+    def set_totals(self, owner: str, ids: Collection[str]) -> dict[str, SetTotals]:
+        """Return name and totals of those of these sets that an owner has something in."""
+        if not ids:
+            return {}
+        with self._transaction() as connection:
+            rows = connection.execute(history_query.set_totals(owner, ids)).all()
+        return {
+            set_id: SetTotals(
+                name=name or "",
+                totals=HistoryTotals(count=count, usd=usd or 0.0, simulated_usd=simulated or 0.0),
+            )
+            for set_id, name, count, usd, simulated in rows
+        }
 
     def of_set(self, set_id: str) -> list[Generation]:
         """Return the generations of a set in the order in which they were submitted."""

@@ -9,6 +9,7 @@ from kling_ui.ledger import (
     HistorySort,
     HistoryTotals,
     LedgerError,
+    SetTotals,
     Status,
 )
 from kling_ui.media import Playback
@@ -70,6 +71,7 @@ __all__ = [
     "RequestExport",
     "Runtime",
     "Service",
+    "SetTotals",
     "Status",
     "Storage",
     "Usage",

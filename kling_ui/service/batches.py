@@ -58,8 +58,8 @@ class Batch:
 class Batches:
     """What is done with sets. Every call raises LedgerError where the ledger can't be used.
 
-    `new` makes a generation, `prepare` checks a request, `get` returns a generation as it is now,
-    and `confirm` writes down that a person wants one sent that waits.
+    `new` makes a generation, `prepare` checks a request, and `confirm` writes down that a person
+    wants one sent that waits.
     """
 
     def __init__(
@@ -72,7 +72,6 @@ class Batches:
         runs: Registry,
         new: Callable[..., Generation],
         prepare: Callable[..., Awaitable[catalog.Request]],
-        get: Callable[[str], Awaitable[Generation | None]],
         confirm: Callable[[Generation], Awaitable[None]],
     ) -> None:
         self._ledger = ledger
@@ -82,7 +81,6 @@ class Batches:
         self._runs = runs
         self._new = new
         self._prepare = prepare
-        self._get = get
         self._confirm = confirm
 
     async def prepare(
@@ -155,13 +153,28 @@ class Batches:
 
     async def get_set(self, set_id: str) -> Batch | None:
         """Return a set as it is now, for whoever has its id; None where there is none."""
-        found, rows = await asyncio.to_thread(
-            lambda: (self._ledger.get_set(set_id), self._ledger.of_set(set_id))
-        )
+        found = await asyncio.to_thread(self._ledger.get_set, set_id)
         if found is None:
             return None
-        generations = [await self._get(row.id) for row in rows]
-        return Batch(set=found, generations=tuple(each for each in generations if each))
+        rows = await self._rows(set_id)
+        if any(self._is_left(row) for row in rows):
+            # Read before its run ended, perhaps: now its end is in the ledger.
+            left = {row.id for row in rows if self._is_left(row)}
+            fresh = {row.id: row for row in await self._rows(set_id) if row.id in left}
+            rows = [fresh.get(row.id, row) for row in rows]
+        runs = {row.id: self._runs.get(row.id) for row in rows}
+        now = (run.snapshot if (run := runs[row.id]) else row for row in rows)
+        return Batch(set=found, generations=tuple(now))
+
+    async def _rows(self, set_id: str) -> list[Generation]:
+        def read() -> list[Generation]:
+            return [self._files.as_on_disk(row) for row in self._ledger.of_set(set_id)]
+
+        return await asyncio.to_thread(read)
+
+    def _is_left(self, row: Generation) -> bool:
+        """Tell whether a row says that something goes on, and nobody works on it."""
+        return not row.status.is_final and self._runs.get(row.id) is None
 
     async def cancel_set(self, set_id: str, *, owner: str | None = "local") -> None:
         """Withdraw all of a set that still wait; does nothing for anyone but its owner.
@@ -200,6 +213,12 @@ class Batches:
             if is_asking and not self._starter.is_working_on(row.id):
                 await self._confirm(row)
                 self._starter.go_on(row)
+
+    async def rename_set(self, set_id: str, name: str, *, owner: str | None = "local") -> None:
+        """Give a set another name, cut at LONGEST_NAME; for nobody but its owner."""
+        if await self._owned(set_id, owner) is not None:
+            name = " ".join(name.split())[:LONGEST_NAME]
+            await asyncio.to_thread(self._ledger.rename_set, set_id, name)
 
     async def export_set(self, set_id: str, path: Path) -> None:
         """Write a set's videos, and a table of its settings and prices, to a zip file at `path`.

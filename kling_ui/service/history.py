@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from kling_ui import catalog
@@ -15,6 +15,7 @@ from kling_ui.ledger import (
     Ledger,
     LedgerError,
     SearchTerm,
+    SetTotals,
     Status,
 )
 from kling_ui.service.files import Files
@@ -75,9 +76,13 @@ class HistoryFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryPage:
-    """A page of generations; `stamp` is when the owner's last change before it was."""
+    """A page of generations; `stamp` is when the owner's last change before it was.
+
+    `sets` are those that any of them belongs to, by id.
+    """
 
     generations: tuple[Generation, ...] = ()
+    sets: Mapping[str, SetTotals] = field(default_factory=dict)
     totals: HistoryTotals = _NO_TOTALS
     deleted: HistoryTotals = _NO_TOTALS
     stamp: str = ""
@@ -219,7 +224,9 @@ class History:
             self._inputs.release(references, unused_since=datetime.fromisoformat(first))
 
     def _page(self, query: HistoryQuery, rows: list[Generation], stamp: str) -> HistoryPage:
+        ids = {row.set_id for row in rows if row.set_id is not None}
         return HistoryPage(
+            sets=self._ledger.set_totals(query.owner, ids),
             generations=tuple(self._files.as_on_disk(row) for row in rows),
             totals=self._ledger.history_totals(query),
             deleted=self._ledger.deleted_totals(query.owner),

@@ -115,7 +115,6 @@ class Service:
             runs=self._runs,
             new=self._new,
             prepare=self.prepare,
-            get=self.get,
             confirm=actions.confirm,
         )
         self.history = History(

@@ -1,10 +1,11 @@
 """Serves a generation's files at `/media/ID/NAME`: by generation and name, never by a disk path.
 
-The pictures of the example cards are served beside them, to everybody.
+The pictures of the example cards are served beside them, to everybody, and sets as zip files.
 
 Whoever has an id may look; where the app has a login, after it. Range and HEAD are answered.
 """
 
+import asyncio
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -15,6 +16,7 @@ from starlette.routing import Route
 
 from kling_ui.service import POSTER, VIDEO, Generation, LedgerError, Service, telling_name
 from kling_ui.ui.create.examples import EXAMPLES, EXAMPLES_PATH, FOLDER
+from kling_ui.ui.set_zip import set_zip
 
 _TYPES = {
     ".jpg": "image/jpeg",
@@ -37,6 +39,9 @@ _HEADERS = {
 }
 _EXAMPLES = {each.picture: FOLDER / each.picture for each in EXAMPLES if each.picture}
 _NOT_FOUND = "There is no such file."
+_NOT_READABLE = "The ledger can't be read for now."
+MOST_ZIPS = 2
+"""How many zip files are made at once: each takes as much of the disk as its videos."""
 
 
 def media_url(generation: Generation, name: str) -> str:
@@ -64,7 +69,7 @@ def media_routes(service: Service) -> list[Route]:
             generation = await service.get(request.path_params["generation_id"])
             path = await service.media_file(generation, name) if generation else None
         except LedgerError:
-            return PlainTextResponse("The ledger can't be read for now.", status_code=503)
+            return PlainTextResponse(_NOT_READABLE, status_code=503)
         if generation is None or path is None:
             return PlainTextResponse(_NOT_FOUND, status_code=404)
         shown = telling_name(generation) if name == VIDEO else name
@@ -84,8 +89,17 @@ def media_routes(service: Service) -> list[Route]:
             return PlainTextResponse(_NOT_FOUND, status_code=404)
         return FileResponse(picture, media_type="image/jpeg", headers=_HEADERS)
 
+    zipping = asyncio.Semaphore(MOST_ZIPS)
+
+    async def send_zip(request: Request) -> Response:
+        if not _is_let_in(request):
+            return PlainTextResponse("Log in first.", status_code=401)
+        async with zipping:
+            return await set_zip(service, request.path_params["set_id"])
+
     methods = ["GET", "HEAD"]
     return [
+        Route("/media/sets/{set_id}.zip", send_zip, methods=["GET"]),
         Route(f"{EXAMPLES_PATH}/{{name}}", send_example, methods=methods),
         Route("/media/{generation_id}/{name}", send, methods=methods),
     ]
@@ -99,6 +113,11 @@ def video_url(generation: Generation) -> str | None:
 def poster_url(generation: Generation) -> str | None:
     """Return where the first picture of a generation's video is served, or None."""
     return media_url(generation, POSTER) if generation.video else None
+
+
+def set_zip_url(set_id: str) -> str:
+    """Return where a set is served as one zip file, from the app's root."""
+    return f"/media/sets/{quote(set_id, safe='')}.zip"
 
 
 def _media_type(path: Path) -> str:

@@ -24,6 +24,8 @@ from kling_ui.ui.ledger_errors import report_ledger_errors
 from kling_ui.ui.result.events import StageEvents
 from kling_ui.ui.result.repeat import RepeatEvents
 from kling_ui.ui.result.stage import Stage
+from kling_ui.ui.sets.set_events import SetEvents
+from kling_ui.ui.sets.variation_events import VariationEvents
 from kling_ui.ui.settings.events import add_drawer
 from kling_ui.ui.submissions import Submissions
 from kling_ui.ui.uploads import GuardedBlocks
@@ -74,11 +76,14 @@ class _Page:
                         form = Form(self._service)
                         recipe_drop.accept_videos(form)
                     with gr.Column(scale=1, min_width=320, elem_id="stage"):
+                        sets = SetEvents(self._service, self._submissions)
                         stage = Stage(self._service)
                 with gr.Tab("History", id="history-tab"):
                     history = HistoryEvents(self._service)
             _bare(header.places(), "places")
             CompareEvents(self._service).wire()
+            sets.wire()
+            VariationEvents(self._service, form, self._submissions, self._confirmation).wire()
             events = StageEvents(self._service, stage, self._shares, self._submissions)
             events.wire(page)
             repeat = RepeatEvents(self._service, stage, form, self._submissions)

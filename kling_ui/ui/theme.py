@@ -9,7 +9,7 @@ from gradio.themes.utils import colors, sizes
 
 _HERE = Path(__file__).parent / "assets"
 _STYLES = ("page.css", "brush.css", "create.css", "settings.css", "history.css")
-_ROOT_STYLES = ("frame.css", "result.css", "present.css", "compare.css")
+_ROOT_STYLES = ("frame.css", "result.css", "present.css", "compare.css", "set.css", "set_plan.css")
 _SCRIPTS = (
     "proxy_name.js",
     "page.js",
@@ -19,6 +19,8 @@ _SCRIPTS = (
     "result.js",
     "compare_clock.js",
     "compare.js",
+    "set.js",
+    "set_plan.js",
     "present.js",
     "settings.js",
     "history.js",

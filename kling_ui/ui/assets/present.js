@@ -11,21 +11,27 @@
 
   const here = () => {
     const asked = new URL(location.href).searchParams;
-    const id = asked.get('v') || asked.get('generation') || '';
+    const set = asked.get('set') ?? '';
+    const id = set ? '' : asked.get('v') || asked.get('generation') || '';
     const isHistory = asked.get('tab') === 'history';
-    return {id, isHistory, isPresenting: id !== '' && !asked.has('edit') && !isHistory};
+    return {id, set, isHistory, isPresenting: id !== '' && !asked.has('edit') && !isHistory};
   };
   const isPresenting = () => root.classList.contains('k-presenting');
-  const isResult = () => here().isPresenting || (here().id && history.state?.kling === 'result');
-  let place = here().isHistory ? 'history' : isResult() ? 'result' : 'create';
+  const set = window.klingSets;
+  const isResult = now => now.isPresenting || (now.set && history.state?.kling !== 'create')
+    || (now.id && history.state?.kling === 'result');
+  const placeOf = now => now.isHistory ? 'history' : isResult(now) ? 'result' : 'create';
+  let place = placeOf(here());
 
+  /* A set on the stage stands in the address in place of the result that it covers. */
   function address({id, isHistory = false, isEditing = true}) {
     const url = new URL(location.href);
-    ['v', 'edit', 'generation', 'tab'].forEach(name => url.searchParams.delete(name));
+    ['v', 'edit', 'generation', 'tab', 'set'].forEach(name => url.searchParams.delete(name));
     if (isHistory) url.searchParams.set('tab', 'history');
+    else if (set.shown()) url.searchParams.set('set', set.shown());
     else if (id) url.searchParams.set('v', id);
     const query = url.searchParams.toString();
-    const edit = id && !isHistory && isEditing ? '&edit' : '';
+    const edit = (id || set.shown()) && !isHistory && isEditing ? '&edit' : '';
     return `${url.pathname}${query ? `?${query}` : ''}${edit}${url.hash}`;
   }
   function note(where, how) {
@@ -77,7 +83,12 @@
   });
   window.klingPlaces = {
     tellHost,
-    opening() { isOpened = true; },
+    opening(id) {
+      isOpened = true;
+      if (set.shown() && id === known) known = ''; /* it was there, below the set */
+      set.close();
+    },
+    toSet() { go(matchMedia(PHONE).matches ? 'result' : 'create'); },
     present() {
       note({id: result.shown(), isEditing: false}, 'pushState');
       dress();
@@ -110,7 +121,8 @@
     }
     if (!id || id === known) return;
     const isFromHistory = isOpened && place === 'history';
-    const isFirst = known === '' && !isFromHistory;
+    const isFirst = known === '' && !isFromHistory && !here().set;
+    set.close();
     isOpened = false;
     known = id;
     wake(); /* from now on there is something to press */
@@ -129,10 +141,11 @@
   }
   window.addEventListener('popstate', event => {
     const now = here();
-    place = event.state?.kling ?? (now.isHistory ? 'history' : now.isPresenting ? 'result' : 'create');
+    place = event.state?.kling ?? placeOf(now);
     if (now.isHistory) place = 'history';
+    else set.follow();
     select(place === 'history' ? 'history-tab' : 'create');
-    if (!now.isHistory && now.id !== result.shown()) {
+    if (!now.isHistory && !now.set && now.id !== result.shown()) {
       known = awaited = now.id;
       result.ask({act: 'open', id: now.id});
     }
@@ -196,6 +209,7 @@
     remember();
     const wasSending = isSending;
     isSending = $('#status [data-sending]') !== null;
+    if (isSending && !wasSending) set.close();
     /* What was just sent is what a phone shows next; Back returns to the form as it was. */
     if (isSending && !wasSending && matchMedia(PHONE).matches && place === 'create') {
       go('result');

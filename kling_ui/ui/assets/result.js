@@ -15,7 +15,7 @@
   };
 
   function open(id) {
-    window.klingPlaces?.opening();
+    window.klingPlaces?.opening(id);
     api.ask({act: 'open', id});
   }
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from kling_ui.catalog import MODELS, KeptUpload, Model, Request, Section, Task, find_model
+from kling_ui.catalog import MODELS, KeptUpload, Model, Problem, Request, Section, Task, find_model
 from kling_ui.service import Estimate, LedgerError, Service
 from kling_ui.ui.create import launch, model_picker, switches
 from kling_ui.ui.create.examples import EXAMPLES, chips_html, values_of
@@ -23,6 +23,7 @@ from kling_ui.ui.create.picker import picker_props
 from kling_ui.ui.create.reader import FormReader, RefusedForm
 from kling_ui.ui.identity import owner_of
 from kling_ui.ui.question import Question
+from kling_ui.ui.sets.variations import Filled
 
 
 class Form:
@@ -41,6 +42,7 @@ class Form:
                 setattr(component, name, value)
         self.task, self.model, self.inputs = layout.task, layout.model, layout.inputs
         self.generate, self.problems = layout.generate, layout.problems
+        self.variations = layout.variations
         self.memory, self.notice = layout.memory, layout.notice
         self.recalled = layout.outputs()
         self._has_prices = gr.State(value=False)
@@ -51,6 +53,22 @@ class Form:
     async def prepare(self, raw: Sequence[Any], owner: str | None) -> Request | RefusedForm:
         """Check what the form holds, once; return the request, or what is to be fixed."""
         return await self._reader.prepare(raw, owner)
+
+    async def keep_uploads(self, raw: Sequence[Any], owner: str | None) -> None:
+        """Look at every upload that counts, so that `filled_in` has it as an input."""
+        await self._reader.keep_all(raw, owner)
+
+    def filled_in(
+        self, raw: Sequence[Any], owner: str | None
+    ) -> tuple[Filled, tuple[Problem, ...]]:
+        """Return what the form holds, and what is wrong with it by itself."""
+        found = self._reader.read(raw, owner)
+        counting = self._layout.counting(found.model, RawForm.of(raw))
+        names = tuple(field.name for field, _ in counting)
+        filled = Filled(
+            model=found.model, values=found.values, varies=names, has_prompt=PROMPT in names
+        )
+        return filled, (*self._reader.changing(raw), *found.problems)
 
     def estimate(self, request: Request, raw: Sequence[Any], owner: str | None) -> Estimate:
         """Return what a prepared request of this form will cost."""

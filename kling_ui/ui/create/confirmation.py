@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kling_ui.catalog import Request
 from kling_ui.service import Estimate
 
 ASKS_SECONDS = 4.0
@@ -14,9 +13,9 @@ _ON_THE_WAY_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """The request that Generate has asked about; `until` on the monotonic clock."""
+    """The request, or requests, that was asked about; `until` on the monotonic clock."""
 
-    request: Request
+    request: object
     until: float
 
 
@@ -33,14 +32,14 @@ class Confirmation:
         self._monotonic = monotonic
         self._asked: dict[str, Asked] = {}
 
-    def ask(self, session: str, request: Request) -> None:
+    def ask(self, session: str, request: object) -> None:
         """Note that a page asks about a request now."""
         now = self._monotonic()
         self._asked = {each: asked for each, asked in self._asked.items() if asked.until > now}
         until = now + ASKS_SECONDS + _ON_THE_WAY_SECONDS
         self._asked[session] = Asked(request=request, until=until)
 
-    def take(self, session: str, request: Request) -> bool:
+    def take(self, session: str, request: object) -> bool:
         """Tell whether a page was just asked about this very request; it counts once."""
         asked = self._asked.pop(session, None)
         return asked is not None and asked.until > self._monotonic() and asked.request == request

@@ -12,6 +12,7 @@ from kling_ui.ui.create import model_picker, switches
 from kling_ui.ui.create.fields import BUILDERS, Built, Field, kind_of
 from kling_ui.ui.create.memory import PROMPT, Memory
 from kling_ui.ui.create.picker import picker
+from kling_ui.ui.sets import plan_view
 
 FIRST_TASK = Task.TEXT
 _SHORT = {
@@ -149,14 +150,22 @@ class Layout:
         with gr.Column(elem_id="launch"):
             self.problems = gr.HTML("", elem_id="problems", elem_classes=["k-plain"])
             self.sends = gr.HTML("", elem_id="sends", elem_classes=["k-plain"], js_on_load=_DROP)
-            self.generate = gr.Button("Generate", variant="primary", elem_id="generate")
+            with gr.Row(elem_id="generate-row"):
+                self.generate = gr.Button("Generate", variant="primary", elem_id="generate")
+                self.variations = gr.HTML(
+                    "",
+                    html_template=plan_view.frame(),
+                    js_on_load=plan_view.SCRIPT,
+                    apply_default_css=False,
+                    elem_id="variations",
+                    elem_classes=["k-plain"],
+                )
             self.price = gr.HTML("", elem_id="price", elem_classes=["k-plain"])
             self.typed = gr.HTML(
                 "",
                 elem_id="typed",
                 js_on_load="document.addEventListener('k-typed', () => trigger('click'));",
             )
-        # The drawer of settings may change it.
 
     def _build(self, section: Section) -> None:
         """Lay out a part of the form: one field for each parameter and kind in the catalog."""

@@ -60,11 +60,9 @@ class FormReader:
         """Check what the form holds, once; return the request, or what is to be fixed."""
         values = RawForm.of(raw)
         model = find_model(values.model_id)
-        if values.task != model.task.value:
-            # The task was chosen a moment ago; what would be sent is not what is looked at.
-            problems: tuple[Problem, ...] = (Problem("model", _CHANGING),)
-            return RefusedForm(html=problems_html(model, problems, {}))
-        await self._keep_all(values, model, owner)
+        if changing := self.changing(raw):
+            return RefusedForm(html=problems_html(model, changing, {}))
+        await self.keep_all(raw, owner)
         filled = self.read(raw, owner)
         wrong = {problem.field for problem in filled.problems}
         problems = filled.problems
@@ -75,6 +73,16 @@ class FormReader:
         if not problems:
             return request
         return RefusedForm(html=problems_html(model, problems, filled.values))
+
+    @staticmethod
+    def changing(raw: Sequence[Any]) -> tuple[Problem, ...]:
+        """Return a problem where the task was chosen a moment ago.
+
+        What would be sent is not what is looked at then.
+        """
+        form = RawForm.of(raw)
+        is_settled = form.task == find_model(form.model_id).task.value
+        return () if is_settled else (Problem("model", _CHANGING),)
 
     def read(self, raw: Sequence[Any], owner: str | None) -> FormInput:
         """Turn the values of `inputs` into the model's values; decodes and writes nothing.
@@ -130,8 +138,10 @@ class FormReader:
             return found.reference
         raise found
 
-    async def _keep_all(self, form: RawForm, model: Model, owner: str | None) -> None:
+    async def keep_all(self, raw: Sequence[Any], owner: str | None) -> None:
         """Look at every upload that counts and that has not been looked at."""
+        form = RawForm.of(raw)
+        model = find_model(form.model_id)
         for field, param in self._layout.counting(model, form):
             if not isinstance(param, MediaParam):
                 continue

@@ -61,7 +61,7 @@ class StageEvents:
         visit = Visit.of(request)
         asked = dict(request.query_params)
         wanted = asked.get("v") or asked.get("generation")
-        if not wanted:
+        if not wanted and not asked.get("set"):
             unfinished = await self._service.newest(visit.owner, limit=1, only_unfinished=True)
             wanted = unfinished[0].id if unfinished else None
         if not wanted:

@@ -1,0 +1,1 @@
+"""Several generations in one go: what is varied, the set that comes of it, its grid."""

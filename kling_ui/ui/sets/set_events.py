@@ -1,0 +1,149 @@
+"""The set on the stage: its component and events. Whoever has its id may look, its owner change."""
+
+import asyncio
+from typing import Any
+
+import gradio as gr
+
+from kling_ui.catalog import InvalidValuesError
+from kling_ui.service import (
+    Batch,
+    Generation,
+    LedgerError,
+    RefusedBatchError,
+    Service,
+    export_request,
+)
+from kling_ui.ui.create.fields import QUIET
+from kling_ui.ui.ledger_errors import in_words
+from kling_ui.ui.sets import set_view
+from kling_ui.ui.sets.question import Question
+from kling_ui.ui.sets.set_grid import newest_tries
+from kling_ui.ui.submissions import Submissions
+from kling_ui.ui.visit import Visit
+from kling_ui.ui.watching import SUBMITTING
+
+NOTHING_SENT = "Nothing was sent, nothing was spent."
+
+
+class SetEvents:
+    """The component that `set.js` shows on the stage. Make it inside the stage's column."""
+
+    def __init__(self, service: Service, submissions: Submissions) -> None:
+        self._service = service
+        self._submissions = submissions
+        self.view = gr.HTML(
+            "",
+            html_template=set_view.frame(),
+            js_on_load=set_view.SCRIPT,
+            apply_default_css=False,
+            elem_id="set",
+            elem_classes=["k-plain"],
+        )
+
+    def wire(self) -> None:
+        """Answer what `set.js` asks."""
+        at_once = {**QUIET, "trigger_mode": "multiple"}
+        self.view.select(self._on_set, None, [self.view], **at_once)
+        self.view.input(self._on_set_change, None, [self.view], **at_once)
+        self.view.submit(
+            self._on_set_retry,
+            None,
+            [self.view],
+            trigger_mode="multiple",
+            show_progress="hidden",
+            api_visibility="private",
+            **SUBMITTING,
+        )
+
+    async def _on_set(self, event: gr.EventData, request: gr.Request) -> Any:
+        """Show a set, or say that the page shows it as it is."""
+        asked, visit = Question(event), Visit.of(request)
+        answer = await self._shown(asked, visit)
+        is_known = asked.text("stamp") == (set_view.stamp_of(answer) or None)
+        return set_view.same(asked=asked.number) if is_known else answer
+
+    async def _on_set_change(self, event: gr.EventData, request: gr.Request) -> Any:
+        """Withdraw, send or rename, then show the set as it is."""
+        asked, visit = Question(event), Visit.of(request)
+        try:
+            await self._change(asked, visit)
+        except LedgerError as exc:
+            return set_view.told(in_words(exc), asked=asked.number)
+        return await self._shown(asked, visit)
+
+    async def _on_set_retry(self, event: gr.EventData, request: gr.Request) -> Any:
+        """Run one of a set again in the same set, for no more than was shown."""
+        asked, visit = Question(event), Visit.of(request)
+        with self._submissions.turn(f"again {asked.text('generation')}") as is_alone:
+            if not is_alone:  # the second click of a double click, or another tab's
+                return gr.skip()
+            try:
+                told = await self._retry(asked, visit)
+            except LedgerError as exc:
+                told = in_words(exc)
+        return await self._shown(asked, visit, told=told)
+
+    async def _shown(self, asked: Question, visit: Visit, *, told: str = "") -> str:
+        try:
+            batch = await self._service.batches.get_set(asked.text("id"))
+        except LedgerError as exc:
+            return set_view.told(in_words(exc), asked=asked.number)
+        if batch is None or not batch.generations:
+            return set_view.missing(asked=asked.number)
+        facts = set_view.SetFacts(
+            is_mine=is_mine(batch, visit),
+            typical_seconds=self._service.typical_seconds,
+            again_usd=self._again_usd,
+        )
+        return set_view.view(batch, facts, asked=asked.number, told=told)
+
+    async def _change(self, asked: Question, visit: Visit) -> None:
+        set_id, one, owner = asked.text("id"), asked.text("generation"), visit.owner
+        batches = self._service.batches
+        match asked.text("act"):
+            case "cancel":
+                await self._service.cancel(one, owner=owner)
+            case "send":
+                await self._service.resume_one(one, owner=owner)
+            case "cancel_set":
+                await batches.cancel_set(set_id, owner=owner)
+            case "resume_set":
+                await batches.resume_set(set_id, owner=owner)
+            case "rename":
+                await batches.rename_set(set_id, asked.text("name", 1000), owner=owner)
+
+    async def _retry(self, asked: Question, visit: Visit) -> str:
+        """Submit a generation's request once more into its set; return why it was not, or ""."""
+        one = await self._service.get(asked.text("generation"))
+        if one is None or one.set_id is None or not self._service.owns(one, visit.owner):
+            return ""
+        batch = await self._service.batches.get_set(one.set_id)
+        newest = {each.id for each in newest_tries(batch.generations)} if batch else set()
+        if one.video is not None or not one.status.is_final or one.id not in newest:
+            return ""
+        exported = await asyncio.to_thread(export_request, one, self._service.files)
+        if exported.missing:
+            return f"A file of it is no longer here. {NOTHING_SENT}"
+        item = (exported.model, exported.values)
+        try:
+            requests = await self._service.batches.prepare([item], owner=visit.owner)
+            await self._service.batches.submit(
+                requests, max_usd=asked.amount("max_usd"), owner=visit.owner, set_id=one.set_id
+            )
+        except RefusedBatchError as exc:
+            return f"{exc} {NOTHING_SENT}"
+        return ""
+
+    def _again_usd(self, generation: Generation) -> float | None:
+        """Return what it would cost anew, at most; None where nobody knows or nothing is paid."""
+        try:
+            estimate = self._service.estimates.estimate(generation.model, generation.payload)
+        except InvalidValuesError:
+            return None
+        return None if estimate.is_simulated else estimate.usd_high
+
+
+def is_mine(batch: Batch, visit: Visit) -> bool:
+    """Tell whether whoever looks may change a set."""
+    return bool(visit.owner) and batch.set.owner == visit.owner

@@ -123,9 +123,11 @@ class Ledger:
         return None if row is None else GenerationSet(**row)
 
     def rename_set(self, set_id: str, name: str) -> None:
-        """Give a set another name."""
-        with self._my_turn(), self._transaction() as connection:
+        """Give a set another name; its generations count as changed, for who lists them."""
+        its_own = sa.update(GENERATIONS).where(GENERATIONS.c.set_id == set_id)
+        with self._my_turn(), self._exclusive() as connection:
             connection.execute(sa.update(SETS).where(SETS.c.id == set_id).values(name=name))
+            connection.execute(its_own.values(updated_at=self.stamp()))
 
     def set_totals(self, owner: str, ids: Collection[str]) -> dict[str, SetTotals]:
         """Return name and totals of those of these sets that an owner has something in."""

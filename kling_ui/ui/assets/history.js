@@ -126,6 +126,8 @@
       return true;
     }
     const tiles = () => all('.k-tile', list);
+    const ofSet = ({dataset}) =>
+      tiles().filter(tile => tile.dataset.set === dataset.set).map(tile => tile.dataset.open);
     function insert(tile) {
       const next = tiles().find(other => other.dataset.created < tile.dataset.created);
       if (!next) {
@@ -185,13 +187,14 @@
       showSelection();
     }
     function stack(here) {
-      const takes = Map.groupBy ? Map.groupBy(here, tile => tile.dataset.take) : grouped(here);
+      const takes = Map.groupBy ? Map.groupBy(here, stackOf) : grouped(here);
       takes.forEach((same, key) => same.forEach((tile, index) => {
         const isStack = same.length > 1 && !isSelecting() && !opened.has(key);
         tile.toggleAttribute('data-hidden', isStack && index > 0);
         tile.toggleAttribute('data-stack', isStack && index === 0);
         $('.k-tile-takes', tile)?.remove();
-        if (!isStack || index) return;
+        asSet(tile, isStack && index === 0 && tile.dataset.set);
+        if (!isStack || index || tile.dataset.set) return;
         const button = document.createElement('button');
         button.type = 'button';
         button.className = 'k-tile-takes';
@@ -200,10 +203,26 @@
         tile.append(button);
       }));
     }
+    /* What was made together stands together, else takes: those of equal settings. */
+    const stackOf = tile => tile.dataset.set || tile.dataset.take;
     function grouped(here) {
       const takes = new Map();
-      here.forEach(tile => takes.set(tile.dataset.take, [...(takes.get(tile.dataset.take) ?? []), tile]));
+      here.forEach(tile => takes.set(stackOf(tile), [...(takes.get(stackOf(tile)) ?? []), tile]));
       return takes;
+    }
+    /* The first tile of a set stands for all of it: its name, count and sum, and where it leads. */
+    function asSet(tile, isSet) {
+      const [link, prompt] = [$('.k-tile-link', tile), $('.k-tile-prompt', tile)];
+      tile.toggleAttribute('data-as-set', Boolean(isSet));
+      link.href = isSet ? `?set=${tile.dataset.set}&edit` : `?v=${tile.dataset.open}&edit`;
+      prompt.dataset.words ??= prompt.textContent;
+      const words = isSet && tile.dataset.setName || prompt.dataset.words;
+      if (prompt.textContent !== words) prompt.textContent = words;
+      if (!isSet) return;
+      const badge = document.createElement('span');
+      badge.className = 'k-tile-takes';
+      badge.textContent = tile.dataset.setTold;
+      tile.append(badge);
     }
     function dress(tile) {
       if (tile.hasAttribute('data-dressed')) return;
@@ -231,7 +250,7 @@
       unselect: () => selecting(false),
       create: () => select('create'),
       clear: () => { write(new URLSearchParams()); changed(); },
-      spread: button => { opened.add(button.closest('.k-tile').dataset.take); arrange(); },
+      spread: button => { opened.add(stackOf(button.closest('.k-tile'))); arrange(); },
       delete: () => confirm([...chosen]),
       compare: () => window.klingCompare.open(compared()),
       keep: () => ask.close(),
@@ -297,7 +316,8 @@
       const tile = event.target.closest('.k-tile');
       if (!tile) return;
       const id = tile.dataset.open;
-      if (event.target.closest('.k-tile-delete')) return confirm([id]);
+      const isSet = tile.hasAttribute('data-as-set');
+      if (event.target.closest('.k-tile-delete')) return confirm(isSet ? ofSet(tile) : [id]);
       const star = event.target.closest('.k-tile-star');
       if (star) {
         press(star, !isOn(star));
@@ -311,6 +331,7 @@
         return showSelection();
       }
       place = scrollY;
+      if (isSet) return window.klingSets.open(tile.dataset.set);
       window.klingResult.open(id);
       trigger('click', {id});
     });

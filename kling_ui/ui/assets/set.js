@@ -323,6 +323,12 @@
       else video.pause();
     },
   };
+  document.addEventListener('click', event => {
+    const link = event.target.closest?.('[data-set-open]');
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    open(link.dataset.setOpen);
+  });
   document.addEventListener('keydown', event => {
     if (!view || !isAlone() || event.ctrlKey || event.metaKey || event.altKey) return;
     if ($('dialog[open]')) return;

@@ -7,7 +7,14 @@ from collections.abc import Collection
 from html import escape
 
 from kling_ui.catalog import MODELS
-from kling_ui.service import Generation, HistoryChanges, HistoryPage, HistoryTotals, Status
+from kling_ui.service import (
+    Generation,
+    HistoryChanges,
+    HistoryPage,
+    HistoryTotals,
+    SetTotals,
+    Status,
+)
 from kling_ui.ui.media_routes import poster_url, video_url
 
 _WORDS = {
@@ -59,8 +66,8 @@ def unreadable_answer(message: str, *, asked: str) -> str:
     return _tag({"kind": "unreadable", "asked": asked}, said)
 
 
-def tile(generation: Generation) -> str:
-    """Draw one generation: a link that opens it, with its star and its bin."""
+def tile(generation: Generation, of_set: SetTotals | None = None) -> str:
+    """Draw one generation: a link that opens it, with its star and its bin; and whose set it is."""
     words = _prompt(generation)
     ratio = _ratio(generation)
     facts = {
@@ -70,6 +77,7 @@ def tile(generation: Generation) -> str:
         "usd": "" if generation.is_simulated else _figure(generation),
         "take": _settings(generation),
         "video": video_url(generation) or "",
+        **(_set_facts(generation, of_set) if of_set else {}),
     }
     known = "" if _known_ratio(generation) is None else " data-sized"
     star = f'aria-pressed="{str(generation.is_starred).lower()}"'
@@ -84,6 +92,15 @@ def tile(generation: Generation) -> str:
     )
 
 
+def _set_facts(generation: Generation, of_set: SetTotals) -> dict[str, str]:
+    told = (f"set of {of_set.totals.count}", sum_of(of_set.totals))
+    return {
+        "set": generation.set_id or "",
+        "set-name": of_set.name,
+        "set-told": " · ".join(part for part in told if part),
+    }
+
+
 def _answer(facts: dict[str, str], page: HistoryPage) -> str:
     told = {
         "total": str(page.totals.count),
@@ -91,7 +108,11 @@ def _answer(facts: dict[str, str], page: HistoryPage) -> str:
         "deleted": sum_of(page.deleted),
         "stamp": page.stamp,
     }
-    return _tag({**facts, **told}, "".join(tile(each) for each in page.generations))
+    return _tag({**facts, **told}, "".join(_tiles(page)))
+
+
+def _tiles(page: HistoryPage) -> list[str]:
+    return [tile(each, page.sets.get(each.set_id or "")) for each in page.generations]
 
 
 def sum_of(totals: HistoryTotals) -> str:

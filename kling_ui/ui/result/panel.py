@@ -219,6 +219,7 @@ def _resume_label(generation: Generation) -> str:
 def _recipe(generation: Generation) -> str:
     parts = (
         _chain(generation),
+        _set_link(generation),
         _prompt(generation.prompt),
         _chips(generation),
         _inputs(generation),
@@ -238,6 +239,14 @@ def _chain(generation: Generation) -> str:
     )
     here = f'<li aria-current="true">{_part(len(generation.chain) + 1)}</li>'
     return f'<ol class="k-chain" aria-label="Continues">{parts}{here}</ol>'
+
+
+def _set_link(generation: Generation) -> str:
+    """Return the way to the set that it was made with."""
+    if generation.set_id is None:
+        return ""
+    set_id = escape(generation.set_id, quote=True)
+    return f'<a class="k-of-set" href="?set={set_id}&amp;edit" data-set-open="{set_id}">Its set</a>'
 
 
 def continuing(generation: Generation) -> str:

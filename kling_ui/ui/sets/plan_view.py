@@ -36,7 +36,8 @@ def frame() -> str:
         'different.</p><div class="k-plan-matrix" hidden><label class="k-plan-prompts"><span>'
         'Rows: prompts, one a line</span><textarea rows="3" spellcheck="true"></textarea></label>'
         '<div data-part="axes"></div></div><div data-part="cells"></div></div>'
-        '<div class="k-plan-foot"><p class="k-plan-told" role="alert"></p><div data-part="sum" role="status"></div>'
+        '<div class="k-plan-foot"><p class="k-plan-told" role="alert"></p>'
+        '<div data-part="sum" role="status"></div>'
         '<button type="button" id="generate-set" data-plan-do="send" disabled>Generate</button>'
         "</div></div>"
     )

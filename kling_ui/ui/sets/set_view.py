@@ -205,7 +205,7 @@ def _table(shown: Grid, facts: SetFacts, *, has_prompt: bool) -> str:
         )
         said = escape(shown.rows[0]) if has_prompt else ""  # else it is the title
         prompt = f'<p class="k-set-prompt">{said}</p>' if said else ""
-        play = _play("row", 0, "Play together") if len(shown.generations) > 1 else ""
+        play = _play("row", 0, "them") if len(shown.generations) > 1 else ""
         return f'{prompt}{play}<div class="k-set-list" data-row="0">{cells}</div>'
     heads = "".join(
         f'<th scope="col">{escape(label)}{_play("column", number, label or "this column")}</th>'
@@ -219,7 +219,8 @@ def _table(shown: Grid, facts: SetFacts, *, has_prompt: bool) -> str:
     )
     corner = '<th><span class="k-hidden">Prompt</span></th>'
     return (
-        '<div class="k-set-scroll" tabindex="0" role="region" aria-label="The grid"><table>'
+        '<div class="k-set-scroll" tabindex="0" role="region" aria-label="The grid">'
+        f'<table style="--columns:{len(shown.columns)}">'
         f"<thead><tr>{corner}{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
@@ -234,12 +235,12 @@ def _cells(row: Sequence[Generation | None], columns: Sequence[str], facts: SetF
 
 
 def _play(kind: str, number: int, what: str) -> str:
-    words = what if what.startswith("Play") else "Play"
-    label = f"Play {what} together" if words == "Play" else what
+    words = {"column": "", "row": " Play"}[kind]
+    label = f"Play {what} together"
     return (
         f'<button type="button" class="k-set-play" data-set-do="together" data-kind="{kind}" '
         f'data-number="{number}" aria-label="{escape(label)}" '
-        f'title="{escape(label)}: up to four on one clock">▶ {words}</button>'
+        f'title="{escape(label)}: up to four on one clock">▶{words}</button>'
     )
 
 

@@ -21,6 +21,7 @@
   let drawn = new Map();
   let skew = 0;       /* the server's clock minus this one, ms */
   let isPlaying = false;
+  let wasAlone = false;
   let large = '';     /* the id of the one that is shown large */
   let untold;
 
@@ -64,13 +65,15 @@
   }
   function dress() {
     root.classList.toggle('k-has-set', shown !== '');
-    const wasAlone = root.classList.contains('k-set-alone');
     root.classList.toggle('k-set-alone', isAlone());
     if (!view) return;
     view.hidden = shown === '';
     if (shown) result.video()?.pause();
-    if (isAlone() && !wasAlone && !result.isCalm()) playing(true);
-    if (!isAlone() && wasAlone) { small(); playing(false); }
+    if (isAlone() !== wasAlone) {
+      wasAlone = isAlone();
+      small();
+      playing(wasAlone && !result.isCalm());
+    }
     nameIt();
   }
   function open(id) {

@@ -188,13 +188,15 @@
     }
     function stack(here) {
       const takes = Map.groupBy ? Map.groupBy(here, stackOf) : grouped(here);
-      takes.forEach((same, key) => same.forEach((tile, index) => {
+      takes.forEach((same, key) => same.forEach(tile => {
         const isStack = same.length > 1 && !isSelecting() && !opened.has(key);
-        tile.toggleAttribute('data-hidden', isStack && index > 0);
-        tile.toggleAttribute('data-stack', isStack && index === 0);
+        /* A set is shown by one that there is something to see of. */
+        const isFirst = tile === (tile.dataset.set && same.find(each => each.dataset.video) || same[0]);
+        tile.toggleAttribute('data-hidden', isStack && !isFirst);
+        tile.toggleAttribute('data-stack', isStack && isFirst);
         $('.k-tile-takes', tile)?.remove();
-        asSet(tile, isStack && index === 0 && tile.dataset.set);
-        if (!isStack || index || tile.dataset.set) return;
+        asSet(tile, isStack && isFirst && tile.dataset.set);
+        if (!isStack || !isFirst || tile.dataset.set) return;
         const button = document.createElement('button');
         button.type = 'button';
         button.className = 'k-tile-takes';

@@ -51,7 +51,7 @@ class Total:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A table whose cells are checked and priced; `too_many` of them are not."""
+    """A table whose cells are checked and priced; none are where it `is_too_large`."""
 
     table: Table
     cells: tuple[PlannedCell, ...]
@@ -65,8 +65,12 @@ class Plan:
 
     @property
     def key(self) -> str:
-        """Return what equal plans have in common: a confirmation is given for one of them."""
-        sent = json.dumps([request.payload for request in self.requests], sort_keys=True)
+        """Return what equal plans have in common: a confirmation is given for one of them.
+
+        What was shown as free is not confirmed for money.
+        """
+        payloads = [request.payload for request in self.requests]
+        sent = json.dumps([self.total.is_simulated, payloads], sort_keys=True)
         return hashlib.sha256(sent.encode()).hexdigest()[:24]
 
     @property

@@ -176,7 +176,7 @@ def _spent(generations: Sequence[Generation]) -> str:
     if not usd:
         return ""
     is_simulated = any(each.is_simulated for each in generations)
-    return f"{formatting.usd(usd)}{' simulated' if is_simulated else ''}"
+    return f"{formatting.usd(usd)}{' sim' if is_simulated else ''}"
 
 
 def _sum_words(amounts: Sequence[float | None]) -> str:

@@ -166,7 +166,7 @@
   document.addEventListener('keydown', event => {
     if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey) || event.repeat) return;
     const button = $('#generate');
-    if (!button || button.offsetParent === null) return;
+    if (!button || button.offsetParent === null || $('dialog[open]')) return;
     event.preventDefault();
     event.stopPropagation();
     /* Gradio takes a field's text at its change: leave the field, then press. */

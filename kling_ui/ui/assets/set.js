@@ -213,7 +213,7 @@
     const sheet = $('.k-set-large', view);
     const video = $('video', sheet);
     sheet.hidden = false;
-    sheet.dataset.id = large;
+    behind(true);
     video.src = film(cell);
     video.muted = false;
     write($('.k-set-caption', sheet), cell.dataset.caption);
@@ -227,11 +227,13 @@
     if (!large) return;
     const sheet = $('.k-set-large', view);
     sheet.hidden = true;
+    behind(false);
     $('video', sheet).pause();
     $(`.k-set-cell[data-id="${large}"] a`, view)?.focus({preventScroll: true});
     large = '';
     all('.k-set-picture video', view).forEach(video => video.play().catch(() => {}));
   }
+  const behind = isBehind => all('.k-set-bar, .k-set-body', view).forEach(each => { each.inert = isBehind; });
   function step(by) {
     const list = films();
     const at = list.findIndex(cell => cell.dataset.id === large);

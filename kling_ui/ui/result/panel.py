@@ -246,7 +246,8 @@ def _set_link(generation: Generation) -> str:
     if generation.set_id is None:
         return ""
     set_id = escape(generation.set_id, quote=True)
-    return f'<a class="k-of-set" href="?set={set_id}&amp;edit" data-set-open="{set_id}">Its set</a>'
+    address = f'href="?set={set_id}&amp;edit" data-set-open="{set_id}"'
+    return f'<a class="k-of-set" {address}>Part of a set</a>'
 
 
 def continuing(generation: Generation) -> str:

@@ -104,6 +104,14 @@ def test_whoever_has_the_id_may_look_and_the_owner_alone_changes(served):
     assert served.call("history", "", {"set": set_id}, 9, 0, visitor=ANN)["total"] == 2
 
 
+def test_history_tells_name_count_and_sum_of_a_set_to_its_owner(served):
+    set_id = made(served)["set"]
+    listed = ask(served, "_on_list")
+    assert listed.count(f'data-set="{set_id}"') == 2
+    assert listed.count('data-set-name="Boats" data-set-told="set of 2 · $0.42 simulated"') == 2
+    assert set_id not in ask(served, "_on_list", visitor=BOB)
+
+
 def test_what_failed_is_tried_again_in_the_same_set_once(served):
     one = {"model": MODEL, "prompt": f"{PROMPT} [fail]", "parameters": {}}
     answer = served.call("batch", [one, {**one, "prompt": PROMPT}], "", None, visitor=ANN)

@@ -7,7 +7,7 @@ import re
 import zipfile
 
 import pytest
-from harness import MODEL, PROMPT, posts
+from harness import MODEL, PROMPT, posts, until
 from served_page import OWNER_OF, QUIETLY, serving, visitor_of
 from test_visitors import ANN, BOB
 
@@ -23,6 +23,14 @@ def served(tmp_path, films):
         with serving(tmp_path) as served:
             served.http.portal.call(served.service.live._refresh_list)
             yield served
+            served.http.portal.call(at_rest, served.service)
+
+
+async def at_rest(service):
+    """End as a service that has nothing to do: what it left open would be told in other tests."""
+    await until(lambda: set(service.diagnostics().values()) == {0})
+    await service.close()
+    await service.connections.current.client.aclose()
 
 
 def ask(served, event, *, visitor=ANN, prompt=PROMPT, **question):

@@ -1,5 +1,6 @@
 """What a script of the page sent with an event, read as what it should be: it may be anything."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ import gradio as gr
 
 _ID_LENGTH = 64
 _NUMBER_LENGTH = 32
+_MOST_LISTED = 1000
 
 
 class Question:
@@ -36,3 +38,22 @@ class Question:
         listed = value[: 2 * most] if isinstance(value, list) else []
         ids = [each[:_ID_LENGTH] for each in listed if each and isinstance(each, str)]
         return list(dict.fromkeys(ids))[:most]
+
+    def texts(self, name: str) -> list[str] | None:
+        """Return a list of texts, None where none was sent."""
+        value = self.values.get(name)
+        if not isinstance(value, list):
+            return None
+        return [each[:_ID_LENGTH] for each in value[:_MOST_LISTED] if isinstance(each, str)]
+
+    def amount(self, name: str) -> float | None:
+        """Return an amount of USD, None where none was sent."""
+        value = self.values.get(name)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return None
+        return float(value) if math.isfinite(value) and value >= 0 else None
+
+    def count(self, name: str) -> int:
+        """Return a whole number, 0 where none was sent."""
+        value = self.values.get(name)
+        return value if type(value) is int else 0

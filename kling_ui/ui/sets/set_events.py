@@ -16,8 +16,8 @@ from kling_ui.service import (
 )
 from kling_ui.ui.create.fields import QUIET
 from kling_ui.ui.ledger_errors import in_words
+from kling_ui.ui.question import Question
 from kling_ui.ui.sets import set_view
-from kling_ui.ui.sets.question import Question
 from kling_ui.ui.sets.set_grid import newest_tries
 from kling_ui.ui.submissions import Submissions
 from kling_ui.ui.visit import Visit
@@ -111,7 +111,7 @@ class SetEvents:
             case "resume_set":
                 await batches.resume_set(set_id, owner=owner)
             case "rename":
-                await batches.rename_set(set_id, asked.text("name", 1000), owner=owner)
+                await batches.rename_set(set_id, asked.text("name", most=1000), owner=owner)
 
     async def _retry(self, asked: Question, visit: Visit) -> str:
         """Submit a generation's request once more into its set; return why it was not, or ""."""

@@ -11,9 +11,9 @@ from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.confirmation import Confirmation
 from kling_ui.ui.create.fields import QUIET
 from kling_ui.ui.ledger_errors import in_words
+from kling_ui.ui.question import Question
 from kling_ui.ui.sets import plan_view
 from kling_ui.ui.sets.plan import Plan, make_plan
-from kling_ui.ui.sets.question import Question
 from kling_ui.ui.sets.variations import Wish, axes, axis_of, table
 from kling_ui.ui.submissions import Submissions
 from kling_ui.ui.visit import Visit
@@ -136,7 +136,7 @@ class VariationEvents:
 
 def _wish(asked: Question) -> Wish:
     chosen = asked.texts("chosen")
-    lines = asked.text("prompts", _LONGEST_PROMPTS).splitlines()
+    lines = asked.text("prompts", most=_LONGEST_PROMPTS).splitlines()
     return Wish(
         takes=asked.count("takes"),
         is_matrix=asked.is_set("matrix"),

@@ -15,6 +15,7 @@ from kling_ui.service import (
     export_request,
 )
 from kling_ui.ui.create.fields import QUIET
+from kling_ui.ui.gradio_compat import NO_PROGRESS
 from kling_ui.ui.ledger_errors import in_words
 from kling_ui.ui.question import Question
 from kling_ui.ui.sets import set_view
@@ -51,7 +52,7 @@ class SetEvents:
             None,
             [self.view],
             trigger_mode="multiple",
-            show_progress="hidden",
+            **NO_PROGRESS,
             api_visibility="private",
             **SUBMITTING,
         )

@@ -10,6 +10,7 @@ from kling_ui.service import LedgerError, RefusedBatchError, Service
 from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.confirmation import Confirmation
 from kling_ui.ui.create.fields import QUIET
+from kling_ui.ui.gradio_compat import NO_PROGRESS
 from kling_ui.ui.ledger_errors import in_words
 from kling_ui.ui.question import Question
 from kling_ui.ui.sets import plan_view
@@ -50,7 +51,7 @@ class VariationEvents:
             self._form.inputs,
             [view],
             trigger_mode="multiple",
-            show_progress="hidden",
+            **NO_PROGRESS,
             api_visibility="private",
             **SUBMITTING,
         )

@@ -29,6 +29,7 @@ from kling_ui.service.history import (
 )
 from kling_ui.service.live_catalog import LiveCatalog
 from kling_ui.service.model_check import ModelCheck
+from kling_ui.service.preferences import MOST_PARALLEL
 from kling_ui.service.request_export import RequestExport, export_request
 from kling_ui.service.run_changes import changes
 from kling_ui.service.runtime import Runtime
@@ -39,6 +40,7 @@ from kling_ui.service.waits import UsualWait, UsualWaits
 
 __all__ = [
     "LIVE",
+    "MOST_PARALLEL",
     "POSTER",
     "SIMULATOR",
     "UNDO_SECONDS",

@@ -7,7 +7,7 @@ import gradio as gr
 import pytest
 
 from kling_ui.service import CannotConnectError, DataPlace, Lifetime, Usage
-from kling_ui.service.preferences import DEFAULT_ASK_ABOVE_USD, FILE, Preferences
+from kling_ui.service.preferences import DEFAULT_ASK_ABOVE_USD, DEFAULT_PARALLEL, FILE, Preferences
 from kling_ui.ui.question import Question
 from kling_ui.ui.settings.drawer import Answer, Shown, opened
 from kling_ui.ui.settings.events import _Questions
@@ -34,6 +34,7 @@ def shown(**more):
             "spent_usd": 4.1,
             "day_usd": 20.0,
             "ask_above_usd": 1.0,
+            "parallel": 3,
             "last": PAYLOAD,
             **more,
         }
@@ -121,9 +122,25 @@ async def test_an_amount_that_is_none_changes_nothing(tmp_path, usd):
     assert Preferences(tmp_path).ask_above_usd == DEFAULT_ASK_ABOVE_USD
 
 
-async def test_visitors_change_no_amount(tmp_path):
+async def test_how_many_run_at_once_outlives_a_restart(tmp_path):
+    answer = await _Questions(FakeService(tmp_path)).answer(asked(act="parallel", count="5"))
+    assert (answer.is_good, answer.text) == (True, "5 at a time.")
+    assert Preferences(tmp_path).parallel == 5
+
+
+@pytest.mark.parametrize("count", ["", "many", None, "0", 21, "1.5", "nan", [], {"a": 1}])
+async def test_a_number_that_is_none_changes_nothing(tmp_path, count):
+    answer = await _Questions(FakeService(tmp_path)).answer(asked(act="parallel", count=count))
+    assert (answer.is_good, answer.about) == (False, "parallel")
+    assert Preferences(tmp_path).parallel == DEFAULT_PARALLEL
+
+
+@pytest.mark.parametrize(
+    "change", [{"act": "ask_above", "usd": 9}, {"act": "parallel", "count": 9}]
+)
+async def test_visitors_change_no_amount(tmp_path, change):
     service = FakeService(tmp_path, can_switch=False)
-    answer = await _Questions(service).answer(asked(act="ask_above", usd=9))
+    answer = await _Questions(service).answer(asked(**change))
     assert not answer.is_good
     assert list(tmp_path.iterdir()) == []
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Literal
 
+from kling_ui.service import MOST_PARALLEL
 from kling_ui.ui.result.code_samples import as_curl, as_python
 from kling_ui.ui.settings.storage_part import StorageShown, storage_part
 
@@ -25,7 +26,7 @@ _CALLS = (
 class Answer:
     """What came of a question: `is_switch` where requests go elsewhere from now on."""
 
-    about: Literal["key", "spending", "storage"]
+    about: Literal["key", "spending", "parallel", "storage"]
     text: str
     is_good: bool
     is_switch: bool = False
@@ -35,8 +36,8 @@ class Answer:
 class Shown:
     """What the drawer tells. Sums are USD; `day_usd` None is no limit, `last` the last request.
 
-    `may_change`: whoever looks may enter a key and change amounts. `storage` None: nobody has
-    looked at that part yet.
+    `may_change`: whoever looks may enter a key and change amounts. `parallel` is how many of
+    several requests run at once. `storage` None: nobody has looked at that part yet.
     """
 
     is_simulated: bool
@@ -44,6 +45,7 @@ class Shown:
     spent_usd: float
     day_usd: float | None
     ask_above_usd: float
+    parallel: int
     last: Mapping[str, Any] | None
     is_storage_full: bool = False
     storage: StorageShown | None = None
@@ -125,6 +127,15 @@ def _spending(shown: Shown, answer: Answer | None) -> str:
         '<button class="k-button">Save</button></div><p class="k-quiet" id="settings-ask-help">'
         "In US dollars. Generate then wants a second press for a video that costs more.</p>"
         f"{_said(answer, 'spending')}</form>"
+        '<form class="k-field" data-act="parallel">'
+        '<label for="settings-parallel">At once, of several</label><div class="k-pairing">'
+        f'<input id="settings-parallel" name="count" type="number" min="1" max="{MOST_PARALLEL}" '
+        f'step="1" required value="{shown.parallel}" '
+        'aria-describedby="settings-parallel-help settings-parallel-answer">'
+        '<button class="k-button">Save</button></div>'
+        '<p class="k-quiet" id="settings-parallel-help">So many takes or cells of a matrix run at '
+        "a time; the rest wait. Your account may allow fewer.</p>"
+        f"{_said(answer, 'parallel')}</form>"
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import gradio as gr
 
-from kling_ui.service import CannotConnectError, Service
+from kling_ui.service import MOST_PARALLEL, CannotConnectError, Service
 from kling_ui.ui.create.fields import QUIET
 from kling_ui.ui.identity import owner_of
 from kling_ui.ui.ledger_errors import report_ledger_errors
@@ -53,6 +53,7 @@ class _Questions:
             spent_usd=await service.day_limit.spent_usd(),
             day_usd=service.day_limit.usd,
             ask_above_usd=service.preferences.ask_above_usd,
+            parallel=service.preferences.parallel,
             last=newest[0].payload if newest else None,
             is_storage_full=service.connections.can_switch and service.storage.is_over_limit,
             storage=storage,
@@ -78,6 +79,8 @@ class _Questions:
                 return await self._use_simulator()
             case "ask_above":
                 return await self._ask_above(question.values.get("usd"))
+            case "parallel":
+                return await self._run_at_once(question.values.get("count"))
             case "storage_limit":
                 return await self._warn_above(question.values.get("gigabytes"))
         return None
@@ -106,6 +109,14 @@ class _Questions:
 
         return await self._kept("spending", keep, "an amount from 0 to 10,000 US dollars")
 
+    async def _run_at_once(self, count: Any) -> Answer:
+        def keep() -> str:
+            number = int(count)
+            self._service.preferences.set_parallel(number)
+            return f"{number} at a time."
+
+        return await self._kept("parallel", keep, f"a whole number from 1 to {MOST_PARALLEL}")
+
     async def _warn_above(self, gigabytes: Any) -> Answer:
         def keep() -> str:
             limit_gb = None if gigabytes == "" else float(gigabytes)
@@ -115,7 +126,10 @@ class _Questions:
         return await self._kept("storage", keep, "0.1 GB or more, or nothing for no limit")
 
     async def _kept(
-        self, about: Literal["spending", "storage"], keep: Callable[[], str], wanted: str
+        self,
+        about: Literal["spending", "parallel", "storage"],
+        keep: Callable[[], str],
+        wanted: str,
     ) -> Answer:
         """Keep a preference, and say so or what was `wanted` instead."""
         if not self._service.connections.can_switch:

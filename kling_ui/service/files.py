@@ -3,6 +3,7 @@
 import logging
 import re
 import shutil
+import uuid
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,6 +53,10 @@ class Files:
     def part(self, generation: Generation) -> Path:
         """Return where a download is written until it is verified."""
         return self._incoming / f"{generation.id}.part"
+
+    def new_zip(self) -> Path:
+        """Return where a zip file is written until it was sent; a start removes what is left."""
+        return self._incoming / f"{uuid.uuid4().hex}.zip"
 
     def adopt(self, generation: Generation) -> SavedVideo:
         """Verify the downloaded part and move it into place.

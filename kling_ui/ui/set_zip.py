@@ -1,6 +1,5 @@
 """A set as one zip file: made when it is asked for, removed once it was sent."""
 
-import tempfile
 from pathlib import Path
 
 from starlette.responses import FileResponse, PlainTextResponse, Response
@@ -13,7 +12,7 @@ _HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
 
 async def set_zip(service: Service, set_id: str) -> Response:
     """Return a set's videos and its table, for whoever has its id, or why they can't be sent."""
-    path = _new_file()
+    path = service.files.new_zip()
     try:
         await service.batches.export_set(set_id, path)
     except KeyError:
@@ -37,11 +36,6 @@ class _SentOnce(FileResponse):
             await super().__call__(scope, receive, send)
         finally:
             _remove(Path(self.path))
-
-
-def _new_file() -> Path:
-    with tempfile.NamedTemporaryFile(prefix="kling-set-", suffix=".zip", delete=False) as made:
-        return Path(made.name)
 
 
 def _refused(path: Path, status: int, message: str) -> Response:

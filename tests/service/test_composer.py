@@ -286,6 +286,27 @@ def test_a_task_begins_with_its_newest_standard_model():
     assert model_picker.default_model(Task.TEXT, {Task.TEXT.value: "gone"}).id == TEXT
 
 
+@pytest.mark.parametrize("side", ["prompt", "multi_prompt"])
+async def test_a_draft_keeps_both_sides_of_a_switch_and_which_one_counts(form, side):
+    raw = filled(form, TEXT, prompt="A boat", multi_prompt=[{"prompt": "Rain", "duration": 5}])
+    raw[2] = side
+    read = form._reader.read(raw, "local")
+    assert set(read.values) & {"prompt", "multi_prompt"} == {side}
+    draft = json.loads(json.dumps(form._outlook.hints(read, RawForm.of(raw)).draft))
+    assert draft["sides"] == [side, ""]
+    restored = form.restored(MODELS[TEXT], draft["values"], {}, sides=draft["sides"])
+    fields = {field.name: field for field, _ in form._layout.used_by(MODELS[TEXT])}
+    assert restored[form._layout.words]["value"] == side
+    assert restored[fields["prompt"].inputs[0]]["value"] == "A boat"
+    assert "Rain" in str(restored[fields["multi_prompt"].inputs[0]]["value"])
+
+
+@pytest.mark.parametrize("sides", [None, "prompt", [], ["x", "y"], [[], {}], ["prompt"], {"a": 1}])
+async def test_a_draft_with_odd_sides_is_restored_all_the_same(form, sides):
+    restored = form.restored(MODELS[TEXT], {"prompt": "A boat"}, {}, sides=sides)
+    assert restored[form._layout.words]["value"] == "prompt"
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 4])
 async def test_every_element_that_is_filled_in_is_shown_and_no_other(form, picture, count):
     element = {"frontal_image_url": picture, "reference_image_urls": [picture]}

@@ -103,13 +103,24 @@ class Form:
         return self.filled(model, values, memory)
 
     def restored(
-        self, model: Model, values: Mapping[str, Any], models: Mapping[str, str]
+        self,
+        model: Model,
+        values: Mapping[str, Any],
+        models: Mapping[str, str],
+        *,
+        sides: Any = (),
     ) -> dict[Any, Any]:
         """Return how the form changes to hold a draft; files are Paths among the uploads.
 
-        `models` are the last used ones by task. Raises what reading malformed values raises.
+        `models` are the last used ones by task, `sides` how the switches of words and of control
+        stood. Raises what reading malformed values raises.
         """
         updates = self.filled(model, values, Memory(models=models))
+        words, control = sides if isinstance(sides, list) and len(sides) == 2 else ("", None)  # noqa: PLR2004
+        if words in [side for _, side in switches.words_sides(model)]:
+            updates[self._layout.words]["value"] = words
+        if control in [side for _, side in switches.control_sides(model)]:
+            updates[self._layout.control]["value"] = control
         if values:
             updates[self._layout.notice] = gr.update(value=_RESTORED)
         return updates

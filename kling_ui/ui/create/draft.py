@@ -47,7 +47,8 @@ def keep(page: gr.Blocks, service: Service, form: Form) -> None:
             return form.fresh(models)
         found = await service.with_files(values, owner=owner_of(request))
         try:
-            return form.restored(model, await asyncio.to_thread(as_uploads, found), models)
+            uploads = await asyncio.to_thread(as_uploads, found)
+            return form.restored(model, uploads, models, sides=draft.get("sides"))
         except _UNREADABLE:  # written by another version, or by hand
             return form.fresh(models)
 

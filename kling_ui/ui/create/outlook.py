@@ -63,7 +63,11 @@ class Outlook:
                 name in values for name in (PROMPT, "multi_prompt", "effect_scene", *_media(model))
             ),
             advanced=sum(name in values for name in advanced),
-            draft={"model": model.id, "values": _without_paths(values)},
+            draft={
+                "model": model.id,
+                "values": _without_paths({**values, **filled.aside}),
+                "sides": [form.words, form.control],
+            },
         )
 
     def _option_prices(self, filled: FormInput, field: Field, param: Param) -> dict[str, str]:

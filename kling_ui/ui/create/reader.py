@@ -21,6 +21,7 @@ from kling_ui.catalog import (
 )
 from kling_ui.service import Service
 from kling_ui.ui.create import launch
+from kling_ui.ui.create.fields import Field
 from kling_ui.ui.create.kept_uploads import KeptUploads
 from kling_ui.ui.create.layout import Layout, RawForm
 from kling_ui.ui.create.problems import problems_html
@@ -32,11 +33,13 @@ _CHANGING = "Was still changing with the task. Look at it, then press Generate a
 class FormInput:
     """What a person has filled in: the model, its values, and what is wrong by itself.
 
-    Uploads that have been looked at are `input:` references, others Paths.
+    Uploads that have been looked at are `input:` references, others Paths. `aside` are the values
+    on the sides of the two switches that do not count.
     """
 
     model: Model
     values: dict[str, Any]
+    aside: dict[str, Any]
     problems: tuple[Problem, ...] = ()
     input_seconds: float | None = None
 
@@ -91,27 +94,36 @@ class FormReader:
         """
         form = RawForm.of(raw)
         model = find_model(form.model_id)
-        values: dict[str, Any] = {}
-        problems: list[Problem] = []
-        for field, param in self._layout.counting(model, form):
-            try:
-                value = field.read(param, self._layout.raw_of(field, form), self._look(owner))
-                value = self._with_references(param, value, owner)
-            except ValueError as exc:
-                problems.append(Problem(field.name, str(exc)))
-                values[field.name] = None
-                continue
-            is_assumed = value is not None and value in (param.default, param.assumed)
-            if not param.is_empty(value) and not is_assumed:
-                values[field.name] = value
+        counting = self._layout.counting(model, form)
+        values, problems = self._values(counting, form, owner)
+        names = {each.name for each, _ in counting}
+        rest = [pair for pair in self._layout.used_by(model) if pair[0].name not in names]
         if launch.fixed_length(model, values):
             values.pop("duration", None)
         return FormInput(
             model=model,
-            values={name: value for name, value in values.items() if value is not None},
+            values=values,
+            aside=self._values(rest, form, owner)[0],
             problems=tuple(problems),
             input_seconds=self._seconds(model, form, owner),
         )
+
+    def _values(
+        self, pairs: Sequence[tuple[Field, Param]], form: RawForm, owner: str | None
+    ) -> tuple[dict[str, Any], list[Problem]]:
+        values: dict[str, Any] = {}
+        problems: list[Problem] = []
+        for each, param in pairs:
+            try:
+                value = each.read(param, self._layout.raw_of(each, form), self._look(owner))
+                value = self._with_references(param, value, owner)
+            except ValueError as exc:
+                problems.append(Problem(each.name, str(exc)))
+                continue
+            is_assumed = value is not None and value in (param.default, param.assumed)
+            if value is not None and not param.is_empty(value) and not is_assumed:
+                values[each.name] = value
+        return values, problems
 
     def _look(self, owner: str | None) -> Any:
         find = self._uploads.known(owner)

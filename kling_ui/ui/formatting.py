@@ -18,6 +18,23 @@ TITLES = {
     Status.COMPLETED: "Your video is ready",
     Status.FAILED: "Kling could not make this video",
 }
+"""A status as a heading."""
+
+STATUS_WORDS = {
+    Status.WAITING: "Waiting",
+    Status.SUBMITTING: "Sending",
+    Status.UNKNOWN: "Looking for it",
+    Status.REJECTED: "Not accepted",
+    Status.CANCELLED: "Withdrawn",
+    Status.ABANDONED: "Given up",
+    Status.QUEUED: "In line",
+    Status.GENERATING: "Generating",
+    Status.SAVING: "Fetching",
+    Status.COMPLETED: "Ready",
+    Status.FAILED: "Failed",
+}
+"""A status in a word or two."""
+
 _SMALLEST_SHOWN = 0.01
 
 

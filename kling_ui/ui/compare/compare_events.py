@@ -9,9 +9,9 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.service import LedgerError, Service
+from kling_ui.ui.asked_view import AT_ONCE, asked_view
 from kling_ui.ui.compare import compare_view
 from kling_ui.ui.compare.compare_view import MOST, Slot
-from kling_ui.ui.create.fields import QUIET
 from kling_ui.ui.ledger_errors import in_words
 from kling_ui.ui.question import Question
 from kling_ui.ui.visit import Visit
@@ -22,20 +22,12 @@ class CompareEvents:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self.view = gr.HTML(
-            "",
-            html_template=compare_view.frame(),
-            js_on_load=compare_view.SCRIPT,
-            apply_default_css=False,
-            elem_id="compare",
-            elem_classes=["k-plain"],
-        )
+        self.view = asked_view("compare", frame=compare_view.frame(), script=compare_view.SCRIPT)
 
     def wire(self) -> None:
         """Answer what `compare.js` asks."""
-        at_once = {**QUIET, "trigger_mode": "multiple"}
-        self.view.select(self._on_compare, None, [self.view], **at_once)
-        self.view.like(self._on_compare_star, None, [self.view], **at_once)
+        self.view.select(self._on_compare, None, [self.view], **AT_ONCE)
+        self.view.like(self._on_compare_star, None, [self.view], **AT_ONCE)
 
     async def _on_compare(self, event: gr.EventData, request: gr.Request) -> str:
         visit, asked = Visit.of(request), Question(event)

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.service import LedgerError, Service
-from kling_ui.ui.create.fields import QUIET
+from kling_ui.ui.asked_view import AT_ONCE, asked_view
 from kling_ui.ui.history import tiles, toolbar
 from kling_ui.ui.history.filters import NAMES, InvalidFilterError, read_filters
 from kling_ui.ui.identity import owner_of
@@ -27,19 +27,10 @@ class HistoryEvents:
 
     def __init__(self, service: Service) -> None:
         self._history = service.history
-        self.listing = gr.HTML(
-            "",
-            html_template=toolbar.frame(),
-            js_on_load=toolbar.SCRIPT,
-            apply_default_css=False,
-            elem_id="history",
-            elem_classes=["k-plain"],
-        )
+        self.listing = asked_view("history", frame=toolbar.frame(), script=toolbar.SCRIPT)
 
     def wire(self) -> None:
         """Answer what `history.js` asks."""
-        # Two questions at once are two answers: a page that is scrolled to and a star.
-        at_once = {**QUIET, "trigger_mode": "multiple"}
         for listen, handler in (
             (self.listing.input, self._on_list),
             (self.listing.expand, self._on_more),
@@ -48,7 +39,7 @@ class HistoryEvents:
             (self.listing.delete, self._on_delete),
             (self.listing.undo, self._on_undo),
         ):
-            listen(handler, None, [self.listing], **at_once)
+            listen(handler, None, [self.listing], **AT_ONCE)
 
     async def _on_list(self, event: gr.EventData, request: gr.Request) -> Any:
         return await _told(event, lambda asked: self._page(asked, request, after=None))

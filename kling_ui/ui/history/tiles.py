@@ -15,21 +15,9 @@ from kling_ui.service import (
     SetTotals,
     Status,
 )
+from kling_ui.ui.formatting import STATUS_WORDS
 from kling_ui.ui.media_routes import poster_url, video_url
 
-_WORDS = {
-    Status.WAITING: "Waiting",
-    Status.SUBMITTING: "Sending",
-    Status.UNKNOWN: "Looking for it",
-    Status.REJECTED: "Not accepted",
-    Status.CANCELLED: "Withdrawn",
-    Status.ABANDONED: "Given up",
-    Status.QUEUED: "In line",
-    Status.GENERATING: "Generating",
-    Status.SAVING: "Fetching",
-    Status.COMPLETED: "Ready",
-    Status.FAILED: "Failed",
-}
 _NAMED_RATIOS = {16 / 9: "16:9", 9 / 16: "9:16", 1.0: "1:1", 4 / 3: "4:3", 3 / 4: "3:4"}
 _WIDE = 16 / 9
 _ICONS = {
@@ -143,7 +131,7 @@ def _picture(generation: Generation) -> str:
     if poster is not None:
         return f'<img src="{escape(poster)}" data-rooted alt="" loading="lazy" decoding="async">'
     ring = "" if generation.status.is_final else '<i class="k-tile-ring"></i>'
-    return f'{ring}<span class="k-tile-word">{_WORDS[generation.status]}</span>'
+    return f'{ring}<span class="k-tile-word">{STATUS_WORDS[generation.status]}</span>'
 
 
 def _chips(generation: Generation) -> list[str]:

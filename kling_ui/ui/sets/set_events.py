@@ -14,7 +14,7 @@ from kling_ui.service import (
     Service,
     export_request,
 )
-from kling_ui.ui.create.fields import QUIET
+from kling_ui.ui.asked_view import AT_ONCE, asked_view
 from kling_ui.ui.gradio_compat import NO_PROGRESS
 from kling_ui.ui.ledger_errors import in_words
 from kling_ui.ui.question import Question
@@ -33,20 +33,12 @@ class SetEvents:
     def __init__(self, service: Service, submissions: Submissions) -> None:
         self._service = service
         self._submissions = submissions
-        self.view = gr.HTML(
-            "",
-            html_template=set_view.frame(),
-            js_on_load=set_view.SCRIPT,
-            apply_default_css=False,
-            elem_id="set",
-            elem_classes=["k-plain"],
-        )
+        self.view = asked_view("set", frame=set_view.frame(), script=set_view.SCRIPT)
 
     def wire(self) -> None:
         """Answer what `set.js` asks."""
-        at_once = {**QUIET, "trigger_mode": "multiple"}
-        self.view.select(self._on_set, None, [self.view], **at_once)
-        self.view.input(self._on_set_change, None, [self.view], **at_once)
+        self.view.select(self._on_set, None, [self.view], **AT_ONCE)
+        self.view.input(self._on_set_change, None, [self.view], **AT_ONCE)
         self.view.submit(
             self._on_set_retry,
             None,

@@ -23,19 +23,6 @@ MOST_SHOWN = 200
 """How many cells are drawn; a set that came through the API may have a thousand."""
 
 _LONGEST_TITLE = 80
-_WORDS = {
-    Status.WAITING: "Waiting",
-    Status.SUBMITTING: "Sending",
-    Status.UNKNOWN: "Looking for it",
-    Status.REJECTED: "Not accepted",
-    Status.CANCELLED: "Withdrawn",
-    Status.ABANDONED: "Given up",
-    Status.QUEUED: "In line",
-    Status.GENERATING: "Generating",
-    Status.SAVING: "Fetching",
-    Status.COMPLETED: "Ready",
-    Status.FAILED: "Failed",
-}
 _AT_WORK = (Status.SUBMITTING, Status.QUEUED, Status.GENERATING, Status.SAVING)
 _AGAIN = (Status.FAILED, Status.REJECTED, Status.CANCELLED)
 _UNSPENT = (*_AGAIN, Status.ABANDONED)
@@ -279,7 +266,11 @@ def _picture(generation: Generation, facts: SetFacts) -> str:
 
 
 def _word(generation: Generation) -> str:
-    return "Asks before it is sent" if _asks(generation) else _WORDS[generation.status]
+    return (
+        "Asks before it is sent"
+        if _asks(generation)
+        else formatting.STATUS_WORDS[generation.status]
+    )
 
 
 def _price(generation: Generation) -> str:

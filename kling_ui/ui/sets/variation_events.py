@@ -7,9 +7,9 @@ import gradio as gr
 
 from kling_ui.catalog import InvalidValuesError
 from kling_ui.service import LedgerError, RefusedBatchError, Service
+from kling_ui.ui.asked_view import AT_ONCE
 from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.confirmation import Confirmation
-from kling_ui.ui.create.fields import QUIET
 from kling_ui.ui.gradio_compat import NO_PROGRESS
 from kling_ui.ui.ledger_errors import in_words
 from kling_ui.ui.question import Question
@@ -44,8 +44,7 @@ class VariationEvents:
     def wire(self) -> None:
         """Answer what `set_plan.js` asks."""
         view = self._form.variations
-        at_once = {**QUIET, "trigger_mode": "multiple"}
-        view.select(self._on_plan, self._form.inputs, [view], **at_once)
+        view.select(self._on_plan, self._form.inputs, [view], **AT_ONCE)
         view.submit(
             self._on_generate_set,
             self._form.inputs,

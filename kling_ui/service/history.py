@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from kling_ui import catalog
 from kling_ui.ledger import (
@@ -21,6 +22,7 @@ from kling_ui.ledger import (
 from kling_ui.service.files import Files
 from kling_ui.service.owned_inputs import OwnedInputs
 from kling_ui.service.runtime import Runtime
+from kling_ui.service.set_export import write_zip
 
 _log = logging.getLogger(__name__)
 
@@ -165,6 +167,22 @@ class History:
             )
 
         return await asyncio.to_thread(read)
+
+    async def export(self, ids: Collection[str], path: Path) -> None:
+        """Write videos, and a table of their settings and prices, to a zip file at `path`.
+
+        For whoever has their ids; unknown ones are left out. Raises KeyError where none is left,
+        OSError where it can't be written; then nothing is left at `path`.
+        """
+
+        def write() -> None:
+            found = [self._ledger.get(each) for each in dict.fromkeys(ids)]
+            rows = [each for each in found if each is not None and each.deleted_at is None]
+            if not rows:
+                raise KeyError(*ids)
+            write_zip(path, rows, self._files)
+
+        await asyncio.to_thread(write)
 
     async def star(self, owner: str | None, ids: Collection[str], *, is_starred: bool) -> None:
         """Mark an owner's generations, or take the mark away."""

@@ -5,7 +5,6 @@ The pictures of the example cards are served beside them, to everybody, and sets
 Whoever has an id may look; where the app has a login, after it. Range and HEAD are answered.
 """
 
-import asyncio
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -16,7 +15,8 @@ from starlette.routing import Route
 
 from kling_ui.service import POSTER, VIDEO, Generation, LedgerError, Service, telling_name
 from kling_ui.ui.create.examples import EXAMPLES, EXAMPLES_PATH, FOLDER
-from kling_ui.ui.set_zip import set_zip
+from kling_ui.ui.http_guard.login import is_let_in
+from kling_ui.ui.zip_routes import zip_routes
 
 _TYPES = {
     ".jpg": "image/jpeg",
@@ -40,8 +40,6 @@ _HEADERS = {
 _EXAMPLES = {each.picture: FOLDER / each.picture for each in EXAMPLES if each.picture}
 _NOT_FOUND = "There is no such file."
 _NOT_READABLE = "The ledger can't be read for now."
-MOST_ZIPS = 2
-"""How many zip files are made at once: each takes as much of the disk as its videos."""
 
 
 def media_url(generation: Generation, name: str) -> str:
@@ -62,7 +60,7 @@ def media_routes(service: Service) -> list[Route]:
     """Return the routes to hand to `launch(app_kwargs={"routes": …})`."""
 
     async def send(request: Request) -> Response:
-        if not _is_let_in(request):
+        if not is_let_in(request):
             return PlainTextResponse("Log in first.", status_code=401)
         name = request.path_params["name"]
         try:
@@ -89,17 +87,9 @@ def media_routes(service: Service) -> list[Route]:
             return PlainTextResponse(_NOT_FOUND, status_code=404)
         return FileResponse(picture, media_type="image/jpeg", headers=_HEADERS)
 
-    zipping = asyncio.Semaphore(MOST_ZIPS)
-
-    async def send_zip(request: Request) -> Response:
-        if not _is_let_in(request):
-            return PlainTextResponse("Log in first.", status_code=401)
-        async with zipping:
-            return await set_zip(service, request.path_params["set_id"])
-
     methods = ["GET", "HEAD"]
     return [
-        Route("/media/sets/{set_id}.zip", send_zip, methods=["GET"]),
+        *zip_routes(service),
         Route(f"{EXAMPLES_PATH}/{{name}}", send_example, methods=methods),
         Route("/media/{generation_id}/{name}", send, methods=methods),
     ]
@@ -115,19 +105,5 @@ def poster_url(generation: Generation) -> str | None:
     return media_url(generation, POSTER) if generation.video else None
 
 
-def set_zip_url(set_id: str) -> str:
-    """Return where a set is served as one zip file, from the app's root."""
-    return f"/media/sets/{quote(set_id, safe='')}.zip"
-
-
 def _media_type(path: Path) -> str:
     return _TYPES.get(path.suffix.lower(), "application/octet-stream")
-
-
-def _is_let_in(request: Request) -> bool:
-    """Tell whether a request has passed Gradio's login, where there is one."""
-    app = request.app
-    if app.auth is None:
-        return True
-    names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
-    return any(request.cookies.get(name) in app.tokens for name in names)

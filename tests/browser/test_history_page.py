@@ -1,6 +1,7 @@
 """History as a person meets it, over a thousand rows: find, page, open, star, delete, undo."""
 
 import re
+import zipfile
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -123,7 +124,7 @@ def test_a_tile_is_a_link_and_back_returns_to_the_same_place(page: Page):
     page.wait_for_function(f"Math.abs(scrollY - {before}) < 2")
 
 
-def test_what_is_deleted_is_gone_until_it_is_taken_back(page: Page):
+def test_what_is_selected_is_exported_and_deleted_until_it_is_taken_back(page: Page):
     search(page, "boat 001")
     count_is(page, "11 · $5.50")
     page.get_by_role("button", name="Select", exact=True).click()
@@ -131,6 +132,11 @@ def test_what_is_deleted_is_gone_until_it_is_taken_back(page: Page):
         shown(page).nth(number).click()
     selection = page.get_by_role("toolbar", name="Selection")
     expect(selection).to_contain_text("3 selected")
+    with page.expect_download() as download:
+        selection.get_by_role("button", name="Zip").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        table = archive.read("settings.csv").decode("utf-8-sig")
+    assert len(table.splitlines()) == 1 + 3
     selection.get_by_role("button", name="Delete").click()
     page.locator("dialog").get_by_role("button", name="Keep").click()
     expect(shown(page)).to_have_count(11)

@@ -147,6 +147,19 @@ def test_a_set_is_one_zip_file_for_whoever_has_its_id(served):
         assert served.http.get(f"/media/sets/{path}.zip").status_code == 404
 
 
+def test_a_selection_is_one_zip_file_for_whoever_has_its_ids(served):
+    one, other = (served.call("generate", MODEL, f"A kite {n}", {}, visitor=ANN) for n in (1, 2))
+    ids = [one["id"], other["id"], one["id"], "0" * 32, "../../ledger.db", ""]
+    zipped = served.http.get("/media/selection.zip", params={"ids": ",".join(ids)})
+    with zipfile.ZipFile(io.BytesIO(zipped.content)) as archive:
+        assert archive.testzip() is None
+        names = sorted(archive.namelist())
+    assert [name.partition("-kling-")[0] for name in names] == ["1", "2", "settings.csv"]
+    for nothing in ("", "0" * 32, "x,y", "%00"):
+        assert served.http.get(f"/media/selection.zip?ids={nothing}").status_code == 404
+    assert served.http.get("/media/selection.zip").status_code == 404
+
+
 @pytest.mark.parametrize("odd", [None, 7, {}, [], [None, 3], ["a" * 10_000] * 3, "../..", "\0"])
 def test_odd_questions_are_answered(served, odd):
     names = ("id", "stamp", "asked", "act", "generation", "name", "max_usd", "key", "ticket")

@@ -255,6 +255,7 @@
       spread: button => { opened.add(stackOf(button.closest('.k-tile'))); arrange(); },
       delete: () => confirm([...chosen]),
       compare: () => window.klingCompare.open(compared()),
+      zip: button => download(`${button.dataset.path}?ids=${[...chosen].join(',')}`),
       keep: () => ask.close(),
       confirm: () => { ask.close(); trigger('delete', {...asked(), ids: doomed}); },
       undo: () => {
@@ -274,6 +275,10 @@
       }
       arrange();
     }
+    function download(path) {
+      const base = (window.gradio_config?.root ?? '').replace(/\/$/, '');
+      Object.assign(document.createElement('a'), {href: base + path, download: ''}).click();
+    }
     const compared = () => [...new Set([basis, ...chosen])].filter(Boolean);
     function showSelection() {
       const ids = compared();
@@ -283,6 +288,9 @@
         basis && !chosen.size ? 'Choose what to compare it with' : `${ids.length} selected`;
       $('[data-act=compare]', selection).disabled = ids.length < 2 || ids.length > 4;
       $('[data-act=delete]', selection).hidden = basis !== '';
+      const zip = $('[data-act=zip]', selection);
+      zip.hidden = basis !== '';
+      zip.disabled = ids.length > Number(zip.dataset.most);
     }
     compareWith = id => {
       selecting(false);

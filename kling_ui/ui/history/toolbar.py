@@ -6,6 +6,7 @@ from html import escape
 from kling_ui.catalog import MODELS, Task
 from kling_ui.service import UNDO_SECONDS, HistorySort, Status
 from kling_ui.ui.history.filters import version_of
+from kling_ui.ui.zip_routes import MOST_SELECTED, SELECTION_PATH
 
 _SORTS = {
     HistorySort.NEWEST: "Newest",
@@ -43,6 +44,9 @@ def frame() -> str:
         '<div class="k-float" role="toolbar" aria-label="Selection" hidden>'
         "<span data-selected></span>"
         '<button type="button" data-act="compare" title="Two to four, side by side">Compare'
+        "</button>"
+        f'<button type="button" data-act="zip" data-most="{MOST_SELECTED}" '
+        f'data-path="{SELECTION_PATH}" title="Videos with a table of settings and prices">Zip'
         "</button>"
         '<button type="button" data-act="delete">Delete</button>'
         '<button type="button" data-act="unselect" aria-label="End selecting">✕</button></div>'

@@ -12,9 +12,10 @@ from html import escape
 
 from kling_ui.service import Batch, ErrorKind, Generation, Status
 from kling_ui.ui import formatting
-from kling_ui.ui.media_routes import poster_url, set_zip_url, video_url
+from kling_ui.ui.media_routes import poster_url, video_url
 from kling_ui.ui.result import panel, recipe
 from kling_ui.ui.sets.set_grid import Grid, grid
+from kling_ui.ui.zip_routes import set_zip_url
 
 SCRIPT = "window.klingSets.connect(element, trigger, props, watch);"
 """Hands the component to `set.js`."""

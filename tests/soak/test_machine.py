@@ -31,7 +31,7 @@ from hypothesis.stateful import (
 from test_properties import NO_ENDS, asking, creating, faults, fetching, searching
 
 from kling_ui import media
-from kling_ui.ledger import UNFINISHED, Ledger, LedgerError, Status
+from kling_ui.ledger import UNFINISHED, HistoryQuery, Ledger, LedgerError, Status
 from kling_ui.service import RefusedBatchError, turns
 from kling_ui.simulator import Fault, Simulator
 
@@ -224,6 +224,31 @@ class AnyOrder(RuleBasedStateMachine):
             row = rows[number % len(rows)]
             self._keep(self.service.batches.resume_set(row.set_id, owner=row.owner))
 
+    @rule(number=which, is_taken_back=st.booleans(), moment=moments)
+    def delete(self, number, is_taken_back, moment):
+        if self._rows() and not self._ended():
+            self._run(asyncio.sleep(0.1))
+        ended = self._ended()
+        if ended:
+            TALLY["deletions"] += not is_taken_back
+            row = ended[number % len(ended)]
+            self._keep(self._delete(row, is_taken_back=is_taken_back))
+            self._run(asyncio.sleep(moment))
+
+    def _ended(self):
+        return [row for row in self._rows() if row.status.is_final]
+
+    async def _delete(self, row, *, is_taken_back):
+        history = self.service.history
+        await history.delete("a stranger", [row.id])
+        deleted = await history.delete(row.owner, [row.id])
+        if is_taken_back:
+            await history.restore(row.owner, deleted)
+
+    @rule()
+    def purge(self):
+        self._run(asyncio.to_thread(self.service.history.purge))
+
     @rule(moment=moments)
     def wait(self, moment):
         self._run(asyncio.sleep(moment))
@@ -361,6 +386,8 @@ class AnyOrder(RuleBasedStateMachine):
 
     def _assert_completed_means_that_the_video_is_there(self, rows):
         for row in rows:
+            if row.deleted_at is not None:
+                continue
             path = self.service.files.path(row)
             assert (row.status is Status.COMPLETED) == (row.video is not None), row
             assert (row.status is Status.COMPLETED) == (path is not None), row
@@ -370,6 +397,14 @@ class AnyOrder(RuleBasedStateMachine):
                 assert self.service.files.poster(row).is_file()
                 assert row.error is None
                 self.verified.add(row.id)
+
+    def _assert_deletions_change_no_sum(self, tasks):
+        charged = sum(tasks[row.id].usd for row in self._rows(Status.COMPLETED))
+        ledger = self.ledger
+        totals = [ledger.history_totals(HistoryQuery(owner=owner)) for owner in OWNERS]
+        totals += [ledger.deleted_totals(owner) for owner in OWNERS]
+        assert sum(each.simulated_usd for each in totals) == pytest.approx(charged)
+        assert sum(each.count for each in totals) == len(self._rows())
 
     def _unexplained(self):
         """Return the open rows that nobody works on and that don't say why."""
@@ -405,6 +440,7 @@ class AnyOrder(RuleBasedStateMachine):
         tasks = {logged.client_request_id: logged.task for logged in self._log() if logged.task}
         for row in self._rows():
             assert_it_ended_well(row, tasks.get(row.id))
+        self._assert_deletions_change_no_sum(tasks)
         self.the_promises_hold()
         TALLY["accepted"] += self.simulator.accepted
         TALLY["charged"] += self.simulator.charges
@@ -435,7 +471,11 @@ class AnyOrder(RuleBasedStateMachine):
     # -- looking
 
     def _rows(self, *statuses):
-        rows = [row for owner in OWNERS for row in self.ledger.newest(owner, limit=1000)]
+        """Return the rows with one of these statuses, or all; also what was deleted."""
+        ids = [
+            each for owner in OWNERS for each in self.ledger.changed_since(owner, "", limit=1000)
+        ]
+        rows = sorted(map(self.ledger.get, ids), key=lambda row: row.created_at, reverse=True)
         return [row for row in rows if not statuses or row.status in statuses]
 
     def _one_of_them(self, number, *statuses):

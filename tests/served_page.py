@@ -134,7 +134,7 @@ def serving(folder, *, path="", auth=None, seconds=0.05, **more):
     ledger = Ledger(f"sqlite:///{folder}/ledger.db")
     ledger.open()
     with Simulator(folder=folder / "provider", seconds=seconds) as simulator:
-        service, _ = service_at(
+        service, client = service_at(
             more.pop("base_url", simulator.base_url),
             ledger=ledger,
             folder=folder / "data",
@@ -143,13 +143,18 @@ def serving(folder, *, path="", auth=None, seconds=0.05, **more):
         )
         page, app = mounted(service, path=path, auth=auth)
         with TestClient(app, raise_server_exceptions=False) as http:
-            yield ServedPage(
-                page=page,
-                service=service,
-                ledger=ledger,
-                simulator=simulator,
-                folder=folder,
-                http=http,
-                path=path,
-            )
+            try:
+                yield ServedPage(
+                    page=page,
+                    service=service,
+                    ledger=ledger,
+                    simulator=simulator,
+                    folder=folder,
+                    http=http,
+                    path=path,
+                )
+            finally:
+                # On the loop that they ran on, while it still runs.
+                http.portal.call(service.close)
+                http.portal.call(client.aclose)
     ledger.close()

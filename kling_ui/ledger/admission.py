@@ -21,6 +21,8 @@ from kling_ui.ledger.schema import GENERATIONS
 
 _AT_PROVIDER = (Status.SUBMITTING, Status.UNKNOWN, Status.QUEUED, Status.GENERATING)
 
+_MOST_IDS = 1000
+
 _Condition = sa.ColumnElement[bool]
 
 
@@ -51,9 +53,10 @@ class AdmissionRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """What waits and may be sent, what the day's limit holds back, and what waits no longer.
+    """The rows whose runs have to be told.
 
-    The second and third only where that has just become so, or was not expected.
+    Those that may be sent, those that the day's limit holds back as of now, or no more, and those
+    that were expected to wait and do not.
     """
 
     rows: tuple[Generation, ...]
@@ -87,12 +90,13 @@ def admit(
         (cleared, {"error": None}),
     )
     for ids, values in changes:
-        if ids:
-            changed = sa.update(GENERATIONS).where(GENERATIONS.c.id.in_(ids))
+        for is_one in _any_of(ids):
+            changed = sa.update(GENERATIONS).where(is_one)
             connection.execute(changed.values(**values, updated_at=stamp))
-    told = GENERATIONS.c.id.in_([*held, *cleared])
-    is_gone = GENERATIONS.c.id.in_(list(expected)) & (GENERATIONS.c.status != Status.WAITING)
-    return Admission(rows=_read(connection, _has_a_place(rules) | told | is_gone))
+    has_ended = GENERATIONS.c.status != Status.WAITING
+    told = [_has_a_place(rules), *_any_of([*held, *cleared])]
+    told += [is_one & has_ended for is_one in _any_of(list(expected))]
+    return Admission(rows=_read(connection, told))
 
 
 class _Line:
@@ -218,10 +222,19 @@ def _left(connection: Connection, rules: AdmissionRules) -> float | None:
     return day.usd - float(connection.execute(spent).scalar() or 0.0)
 
 
-def _read(connection: Connection, condition: _Condition) -> tuple[Generation, ...]:
-    rows = connection.execute(sa.select(GENERATIONS).where(condition)).mappings()
-    found = (generation_of(row) for row in rows)
-    return tuple(generation for generation in found if generation is not None)
+def _any_of(ids: list[str]) -> list[_Condition]:
+    """Return conditions that one of these rows meets: a database takes so many ids at a time."""
+    starts = range(0, len(ids), _MOST_IDS)
+    return [GENERATIONS.c.id.in_(ids[start : start + _MOST_IDS]) for start in starts]
+
+
+def _read(connection: Connection, conditions: Iterable[_Condition]) -> tuple[Generation, ...]:
+    """Return each row that meets any of the conditions."""
+    found: dict[str, Generation] = {}
+    for condition in conditions:
+        rows = connection.execute(sa.select(GENERATIONS).where(condition)).mappings()
+        found |= {row["id"]: each for row in rows if (each := generation_of(row)) is not None}
+    return tuple(found.values())
 
 
 def _kind(error: Any) -> str | None:

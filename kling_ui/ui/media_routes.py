@@ -39,7 +39,6 @@ _HEADERS = {
 }
 _EXAMPLES = {each.picture: FOLDER / each.picture for each in EXAMPLES if each.picture}
 _NOT_FOUND = "There is no such file."
-_NOT_READABLE = "The ledger can't be read for now."
 
 
 def media_url(generation: Generation, name: str) -> str:
@@ -67,7 +66,7 @@ def media_routes(service: Service) -> list[Route]:
             generation = await service.get(request.path_params["generation_id"])
             path = await service.media_file(generation, name) if generation else None
         except LedgerError:
-            return PlainTextResponse(_NOT_READABLE, status_code=503)
+            return PlainTextResponse("The ledger can't be read for now.", status_code=503)
         if generation is None or path is None:
             return PlainTextResponse(_NOT_FOUND, status_code=404)
         shown = telling_name(generation) if name == VIDEO else name

@@ -346,6 +346,41 @@ async def test_what_was_ended_elsewhere_waits_for_no_turn(service, simulator, le
     assert simulator.accepted == 2
 
 
+async def test_more_may_wait_than_a_database_takes_ids_at_a_time(service, simulator, ledger):
+    simulator.plan(GOING_ON)
+    set_parallel(service, 1)
+    submitted = await batch(service, 2)
+    await until(lambda: simulator.accepted == 1)
+    first, second = (each.id for each in submitted.generations)
+    many = [f"{number:032x}" for number in range(260_000)]
+    turns_of = service.connections.current.turns
+    turns_of._waiting |= dict.fromkeys(many, turns_of._waiting[second])
+    try:
+        await service.cancel(second)
+        assert (await at_rest(service, second)).status is Status.CANCELLED
+        told = await asyncio.to_thread(turns_of._admit, [*many, first, second])
+        assert {row.id for row in told.rows} == {first, second}
+    finally:
+        for each in many:
+            del turns_of._waiting[each]
+    simulator.clear()
+    assert (await at_rest(service, first)).status is Status.COMPLETED
+
+
+async def test_one_of_a_withdrawn_set_is_run_again(service, simulator):
+    simulator.plan(GOING_ON)
+    set_parallel(service, 1)
+    submitted = await batch(service, 2)
+    await until(lambda: simulator.accepted == 1)
+    await service.batches.cancel_set(submitted.set.id)
+    simulator.clear()
+    await rest(service, submitted)
+    request = await service.prepare(MODEL, {"prompt": PROMPT})
+    again = await service.batches.submit([request], set_id=submitted.set.id)
+    assert [row.status for row in await rest(service, again)] == [Status.COMPLETED]
+    assert simulator.accepted == 2
+
+
 async def test_one_is_run_again_in_the_same_set_by_its_owner_only(service, simulator):
     submitted = await batch(service, 2, owner="ann")
     await rest(service, submitted)

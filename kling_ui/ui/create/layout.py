@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.catalog import MODELS, Model, Param, Section, Task
+from kling_ui.ui.asked_view import asked_view
 from kling_ui.ui.create import model_picker, switches
 from kling_ui.ui.create.fields import BUILDERS, Built, Field, kind_of
 from kling_ui.ui.create.memory import PROMPT, Memory
@@ -152,13 +153,8 @@ class Layout:
             self.sends = gr.HTML("", elem_id="sends", elem_classes=["k-plain"], js_on_load=_DROP)
             with gr.Row(elem_id="generate-row"):
                 self.generate = gr.Button("Generate", variant="primary", elem_id="generate")
-                self.variations = gr.HTML(
-                    "",
-                    html_template=plan_view.frame(),
-                    js_on_load=plan_view.SCRIPT,
-                    apply_default_css=False,
-                    elem_id="variations",
-                    elem_classes=["k-plain"],
+                self.variations = asked_view(
+                    "variations", frame=plan_view.frame(), script=plan_view.SCRIPT
                 )
             self.price = gr.HTML("", elem_id="price", elem_classes=["k-plain"])
             self.typed = gr.HTML(

@@ -24,8 +24,9 @@ from kling_ui.ui.create.kept_uploads import Kind
 WELL_HEIGHT = 132
 
 LATE = (gr.Image, gr.Gallery, gr.Audio, gr.Video)
-"""Controls that are laid out hidden, and shown with their field: the browser fetches the code of
-what is hidden, even within something that is not shown, only when it is shown for the first time.
+"""Controls that are laid out with `visible=False` themselves, and shown with their field.
+
+The browser fetches the code of every other component at once, even inside a hidden column.
 """
 
 

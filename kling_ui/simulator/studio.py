@@ -9,8 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 
+from kling_ui.catalog import MissingInputError
 from kling_ui.catalog.inputs import remove_oldest
-from kling_ui.simulator.input_reader import BrokenInputError, InputReader
+from kling_ui.simulator.input_reader import InputReader
 from kling_ui.simulator.render import render
 from kling_ui.simulator.scene import scene_of
 from kling_ui.simulator.tasks import Task
@@ -86,8 +87,8 @@ class Studio:
             future, task = ordered
             try:
                 self._render(task)
-            except ExpiredVideoError as exc:
-                future.set_exception(exc)
+            except MissingInputError:
+                future.set_exception(ExpiredVideoError())
                 continue
             except Exception as exc:  # noqa: BLE001  whatever it was, the task says that it failed
                 error = _error(exc, task)
@@ -100,8 +101,6 @@ class Studio:
             del self._going[task.id]
 
     def _render(self, task: Task) -> None:
-        if not self._reader.has_all(task.payload):
-            raise ExpiredVideoError
         part = self._folder / f"{task.file_name}.{uuid.uuid4().hex}.part"
         try:
             scene = scene_of(
@@ -124,7 +123,5 @@ class Studio:
 
 def _error(exc: Exception, task: Task) -> dict[str, str]:
     """Say in the provider's way what went wrong; what is our own fault is logged besides."""
-    if isinstance(exc, BrokenInputError):
-        return {"name": "invalid_input", "message": f"The input can't be used: {exc}."}
     _log.error("The simulated video %s could not be rendered", task.file_name, exc_info=exc)
     return {"name": "internal_error", "message": "The video could not be made."}

@@ -205,7 +205,7 @@ def test_the_same_post_twice_is_paid_twice(sim, api):
 
 
 @pytest.mark.parametrize(
-    ("ratio", "shape"), [("16:9", (180, 320)), ("9:16", (320, 180)), ("1:1", (216, 216))]
+    ("ratio", "shape"), [("16:9", (180, 320)), ("9:16", (320, 180)), ("1:1", (240, 240))]
 )
 def test_the_video_is_a_real_mp4_of_the_asked_shape(api, tmp_path, ratio, shape):
     file = tmp_path / "video.mp4"

@@ -3,77 +3,54 @@
 import asyncio
 import hashlib
 import secrets
-from dataclasses import dataclass, field
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from kling_ui.simulator.faults import Cut, Fault, FaultInjector
-from kling_ui.simulator.studio import ExpiredVideoError, Studio
-from kling_ui.simulator.tasks import Store, Task
+from kling_ui.simulator.faults import Fault, FaultInjector
+from kling_ui.simulator.studio import Studio
+from kling_ui.simulator.tasks import Store
 
 _DENIED = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code></Error>'
 
 
-@dataclass(kw_only=True)
-class Cdn:
-    """Serves `/files/NAME.mp4?token=…`; a link holds until a fault lets it expire, or the video."""
+def cdn(injector: FaultInjector, store: Store, studio: Studio) -> Starlette:
+    """Make the ASGI app that serves `/files/NAME.mp4?token=…`, whole or the range asked for.
 
-    injector: FaultInjector
-    store: Store
-    studio: Studio
-    expired: set[str] = field(default_factory=set)
+    A link holds until a fault lets it expire, or the video.
+    """
+    expired: set[str] = set()
 
-    def app(self) -> Starlette:
-        """Make the ASGI app."""
-        route = self.injector.route
-        return Starlette(
-            routes=[
-                route("GET", "/files/{name}", self.download, stage="download"),
-                route(None, "/{path:path}", self.nothing),
-            ]
-        )
-
-    async def download(self, request: Request) -> Response:
-        """Serve a file, whole or the range asked for."""
+    async def download(request: Request) -> Response:
         fault: Fault | None = request.state.fault
         name, token = request.path_params["name"], request.query_params.get("token", "")
         if fault and fault.kind == "expired":
-            self.expired.add(token)
-        if token in self.expired or token != _signed(name, token.partition("-")[0]):
+            expired.add(token)
+        if token in expired or token != _signed(name, token.partition("-")[0]):
             return _denied(403)
-        task = self.store.find_file(name)
-        if task is None:
+        if (task := store.find_file(name)) is None:
             return _denied(404)
-        try:
-            await rendered(self.studio, task)
-        except ExpiredVideoError:
+        # Cancelling a wrapped future would cancel the studio's own.
+        if await asyncio.shield(asyncio.wrap_future(studio.order(task))) != "made":
             return _denied(403)
         if fault is None:
-            return FileResponse(self.studio.path(task), media_type="video/mp4")
-        return self._spoiled(task, fault)
+            return FileResponse(studio.path(task), media_type="video/mp4")
+        if fault.kind == "redirect":
+            return RedirectResponse(fault.location or signed_path(name), 302)
+        whole = studio.path(task).read_bytes()
+        end = len(whole) // (2 if fault.kind == "short" else 1)
+        return Response(whole[:end], media_type="video/mp4")
 
-    async def nothing(self, _: Request) -> Response:
-        """Answer every other path."""
+    async def nothing(_: Request) -> Response:
         return _denied(404)
 
-    def _spoiled(self, task: Task, fault: Fault) -> Response:
-        whole = self.studio.path(task).read_bytes()
-        if fault.kind == "redirect":
-            return RedirectResponse(fault.location or signed_path(task.file_name), 302)
-        body = {"short": whole[: len(whole) // 2], "empty": b""}.get(fault.kind, whole)
-        answer = Response(body, media_type="video/mp4")
-        return Cut(answer) if fault.kind == "truncated" else answer
-
-
-async def rendered(studio: Studio, task: Task) -> None:
-    """Wait until the video of `task` is there; raise RuntimeError where it can't be made.
-
-    Raises ExpiredVideoError where it is gone for good.
-    """
-    # Cancelling a wrapped future would cancel the studio's own.
-    await asyncio.shield(asyncio.wrap_future(studio.order(task)))
+    return Starlette(
+        routes=[
+            injector.route("GET", "/files/{name}", download, stage="download"),
+            injector.route(None, "/{path:path}", nothing),
+        ]
+    )
 
 
 def signed_path(name: str) -> str:

@@ -4,10 +4,10 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from queue import SimpleQueue
+from typing import Literal
 
 from kling_ui.catalog import MissingInputError
 from kling_ui.catalog.inputs import remove_oldest
@@ -19,11 +19,9 @@ from kling_ui.simulator.tasks import Task
 MOST_BYTES = 10**9
 """How much is kept of the videos, and how much of what was handed in for them."""
 
+Outcome = Literal["made", "failed", "expired"]
+
 _log = logging.getLogger(__name__)
-
-
-class ExpiredVideoError(Exception):
-    """A video that is gone for good: neither it nor what it was made from is kept any more."""
 
 
 class Studio:
@@ -40,7 +38,7 @@ class Studio:
         *,
         reader: InputReader,
         is_draft: bool,
-        on_failed: Callable[[Task, dict[str, str]], None],
+        on_failed: Callable[[Task], object],
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for part in folder.glob("*.part"):  # of a process that was killed
@@ -50,55 +48,50 @@ class Studio:
         self._on_failed = on_failed
         self._is_draft = is_draft
         self._closing = threading.Event()
-        self._going: dict[str, Future[None]] = {}
-        self._queue: SimpleQueue[tuple[Future[None], Task] | None] = SimpleQueue()
-        # A pool would hold up the end of the program until everything in it is rendered.
-        self._worker = threading.Thread(target=self._work, name="simulator-studio", daemon=True)
-        self._worker.start()
+        self._going: dict[str, Future[Outcome]] = {}
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="simulator-studio")
 
     def path(self, task: Task) -> Path:
         """Return where the video of `task` is, or will be."""
         return self._folder / task.file_name
 
-    def order(self, task: Task) -> Future[None]:
-        """Have the video of `task` rendered unless it is there, being made or can't be made.
-
-        The future's error is ExpiredVideoError or RuntimeError.
-        """
-        going = self._going.get(task.id)
-        if going:
-            return going
-        future: Future[None] = Future()
+    def order(self, task: Task) -> Future[Outcome]:
+        """Have the video of `task` rendered unless it is there, being made or can't be made."""
+        name = task.file_name
+        if name in self._going:
+            return self._going[name]
         if self.path(task).exists():
-            future.set_result(None)
-            return future
-        self._going[task.id] = future
-        self._queue.put((future, task))
-        return future
+            there = Future[Outcome]()
+            there.set_result("made")
+            return there
+        self._going[name] = going = Future[Outcome]()
+        self._pool.submit(self._work, task, going)
+        return going
 
     def close(self) -> None:
         """Give up what is being rendered and wait for the worker to end."""
         self._closing.set()
-        self._queue.put(None)
-        self._worker.join()
+        self._pool.shutdown(cancel_futures=True)
 
-    def _work(self) -> None:
-        while (ordered := self._queue.get()) and not self._closing.is_set():
-            future, task = ordered
-            try:
-                self._render(task)
-            except MissingInputError:
-                future.set_exception(ExpiredVideoError())
-                continue
-            except Exception as exc:  # noqa: BLE001  whatever it was, the task says that it failed
-                error = _error(exc, task)
-                self._on_failed(task, error)
-                # Not `exc` itself: it would keep every picture of the scene in memory.
-                future.set_exception(RuntimeError(error["message"]))
-                continue
-            self._remove_older()
-            future.set_result(None)
-            del self._going[task.id]
+    def _work(self, task: Task, going: Future[Outcome]) -> None:
+        outcome = self._made(task)
+        if outcome == "made":
+            del self._going[task.file_name]
+        going.set_result(outcome)
+
+    def _made(self, task: Task) -> Outcome:
+        try:
+            self._render(task)
+        except MissingInputError:
+            return "expired"
+        except Exception:  # noqa: BLE001  whatever it was, the task says that it failed
+            _log.exception("The simulated video %s could not be rendered", task.file_name)
+            self._on_failed(task)
+            return "failed"
+        with suppress(OSError):  # somebody else has removed one meanwhile
+            remove_oldest(self._folder.glob("*.mp4"), beyond_bytes=MOST_BYTES)
+            self._reader.inputs.keep_within(MOST_BYTES)
+        return "made"
 
     def _render(self, task: Task) -> None:
         part = self._folder / f"{task.file_name}.{uuid.uuid4().hex}.part"
@@ -114,14 +107,3 @@ class Studio:
                 part.replace(self.path(task))
         finally:
             part.unlink(missing_ok=True)
-
-    def _remove_older(self) -> None:
-        with suppress(OSError):  # somebody else has removed one meanwhile
-            remove_oldest(self._folder.glob("*.mp4"), beyond_bytes=MOST_BYTES)
-            self._reader.inputs.keep_within(MOST_BYTES)
-
-
-def _error(exc: Exception, task: Task) -> dict[str, str]:
-    """Say in the provider's way what went wrong; what is our own fault is logged besides."""
-    _log.error("The simulated video %s could not be rendered", task.file_name, exc_info=exc)
-    return {"name": "internal_error", "message": "The video could not be made."}

@@ -16,12 +16,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from kling_ui.catalog import MODELS, Choice, InvalidValuesError, Model, Problem
-from kling_ui.simulator.cdn import signed_path
 from kling_ui.simulator.faults import Fault, FaultInjector, RefusedError, utc_time
 from kling_ui.simulator.input_reader import InputReader
 from kling_ui.simulator.model_list import TYPE, credits_for, model_list
 from kling_ui.simulator.scene import seconds_of
-from kling_ui.simulator.studio import Studio
+from kling_ui.simulator.studio import Studio, signed_path
 from kling_ui.simulator.tasks import Store, Task, accepted
 
 UNIVERSAL_PATH = "/v2/video/generations"

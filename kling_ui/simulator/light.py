@@ -5,6 +5,7 @@ Fields are computed small and in 16 bits; whoever scales them up loses nothing a
 
 import hashlib
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ _PALETTES = (
     ("#0a1730", "#234a86", "#5595da", "#a9d3fb", "#f6fbff"),  # glacier
     ("#221019", "#743749", "#cf7f79", "#f2bd99", "#fff0df"),  # rose
 )
-_SHADES = 1024
+_PLACES = (0.0, 0.28, 0.54, 0.8, 1.1)
+"""Where the colors lie on the silk; the lightest is for highlights."""
 _ORBS = 7
 
 
@@ -32,22 +34,22 @@ def light(words: str, take: str, size: tuple[int, int]) -> Iterator[Field]:
     `words` choose the colors, `take` the movement.
     """
     colors, chance = palette(words), np.random.default_rng(number_of(take))
-    phases, orbs = chance.uniform(0, 2 * np.pi, 5), chance.uniform(0, 1, (_ORBS, 4))
+    phases = chance.uniform(0, 2 * np.pi, 5).tolist()
+    orbs = chance.uniform(0, 1, (_ORBS, 4)).tolist()
     # Places are in shares of the shorter side, from the middle.
     across, down = (side / min(size) for side in size)
     x = np.linspace(-across / 2, across / 2, size[0], dtype=np.float32)[None, :]
     y = np.linspace(-down / 2, down / 2, size[1], dtype=np.float32)[:, None]
     vignette = 1.04 - 0.44 * ((x / across) ** 2 + (y / down) ** 2) ** 2
-    shades, t = _shades(colors), 0.0
-    while True:
-        color = _silk(x, y, t, phases.tolist(), shades) * vignette[..., None]
-        for orb in orbs.tolist():
-            color += _glow(x, y, t, orb, (across, down))[..., None] * (colors[-1] - color)
+    for number in count():
+        color = _silk(x, y, number / 24, phases, colors) * vignette[..., None]
+        for orb in orbs:
+            glow = _glow(x, y, number / 24, orb, (across, down))
+            color += glow[..., None] * (colors[-1] - color)
         yield np.rint(np.clip(color, 0, 1) * 65535).astype(np.uint16)
-        t += 1 / 24
 
 
-def _silk(x: Field, y: Field, t: float, phases: list[float], shades: Field) -> Field:
+def _silk(x: Field, y: Field, t: float, phases: list[float], colors: Field) -> Field:
     bent_x = x + 0.22 * np.sin(2.3 * y + 0.31 * t + phases[0])
     bent_y = y + 0.20 * np.sin(2.0 * x - 0.27 * t + phases[1])
     drift = np.sin(1.9 * bent_x + 1.3 * bent_y + 0.21 * t + phases[2])
@@ -55,8 +57,8 @@ def _silk(x: Field, y: Field, t: float, phases: list[float], shades: Field) -> F
     fold = np.sin(4.6 * bent_x + 3.4 * bent_y + 1.1 * drift + 0.52 * t + phases[4])
     place = 0.46 + 0.27 * drift + 0.17 * sway + 0.05 * fold
     bright = 0.86 + 0.34 * (0.5 + 0.5 * fold) ** 3
-    silk: Field = shades[np.clip(place * _SHADES, 0, _SHADES - 1).astype(int)] * bright[..., None]
-    return silk
+    blended = [np.interp(place, _PLACES, channel) * bright for channel in colors.T]
+    return np.stack(blended, axis=-1, dtype=np.float32)
 
 
 def _glow(x: Field, y: Field, t: float, orb: list[float], spans: tuple[float, float]) -> Field:
@@ -80,11 +82,3 @@ def palette(words: str) -> Field:
 def number_of(text: str) -> int:
     """Return a large number that is always the same for the same text."""
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:8], "big")
-
-
-def _shades(colors: Field) -> Field:
-    """Blend from color to color; the lightest is for highlights, most stays between the others."""
-    away = np.linspace(0, 1, _SHADES)[:, None] - np.linspace(0, 1, len(colors)) ** 0.9
-    weights = np.exp(-((away / 0.16) ** 2)).astype(np.float32)
-    shades: Field = weights @ colors / weights.sum(axis=1, keepdims=True)
-    return shades

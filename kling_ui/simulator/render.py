@@ -42,7 +42,7 @@ _AUDIO_BITS = 128_000
 _SAMPLES_PER_FRAME = SOUND_RATE // FRAMES_PER_SECOND
 _FINE = 2
 """How much larger than the frame pictures are kept: `zoompan` moves by whole pixels."""
-_LIGHT_SHARE = 0.16
+_LIGHT_SHARE = 0.125
 """How large light is computed: it has no detail that scaling up would blur."""
 _BT709 = "flags=bicubic:out_color_matrix=bt709:out_range=tv"
 _RESTYLED = "lutyuv=y='clip(val*1.15-16,16,235)':u='66+val*0.3':v='112+val*0.3'"

@@ -111,6 +111,7 @@ def scene_of(
     asked = _Asked(payload=payload, reader=reader)
     whole, references = asked.pictures("image_url"), asked.references()
     starts = tuple(map(without_band, whole))
+    tails = (*asked.pictures("tail_image_url"), *asked.pictures("last_image_url"))
     clip = reader.clip(payload.get("video_url"))
     if clip is None and "video_url" in payload:
         references = (*references, card(payload["video_url"], "Video"))
@@ -134,7 +135,7 @@ def scene_of(
         is_draft=is_draft,
         storyboard=tuple(map(_words_and_seconds, payload.get("multi_prompt", []))),
         pictures=pictures,
-        tail=next(iter(asked.pictures("tail_image_url") + asked.pictures("last_image_url")), None),
+        tail=without_band(tails[0]) if tails else None,
         insets=references if starts or clip else (),
         clip=clip,
         move=move,

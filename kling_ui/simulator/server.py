@@ -4,7 +4,6 @@ import asyncio
 import socket
 import threading
 import time
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -13,11 +12,10 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from kling_ui.catalog import Inputs
-from kling_ui.simulator.cdn import cdn
 from kling_ui.simulator.endpoints import Endpoints
 from kling_ui.simulator.faults import Fault, FaultInjector, FaultyProtocol, RecordedRequest
 from kling_ui.simulator.input_reader import InputReader
-from kling_ui.simulator.studio import Studio
+from kling_ui.simulator.studio import Studio, cdn
 from kling_ui.simulator.tasks import Store, Task
 
 _HOST = "127.0.0.1"
@@ -30,8 +28,9 @@ class Simulator:
     """The provider on loopback. `start` and `stop` it, or use it in a `with`.
 
     `folder` keeps the tasks, which survive a restart like real ones. `seconds` is how long a
-    generation takes (below 1, as in tests, the videos are small drafts). A port of 0 is a free
-    one, kept from the first start on. `key` None takes any key, else only that one.
+    generation takes (below 1, as in tests, the videos are small drafts). `port` is the
+    API's; 0 is a free one, kept from the first start on. `key` None takes any key, else only
+    that one.
     """
 
     def __init__(
@@ -40,12 +39,11 @@ class Simulator:
         folder: Path,
         seconds: float = 8.0,
         port: int = 0,
-        cdn_port: int = 0,
         key: str | None = None,
     ) -> None:
         self._folder = folder
         self._seconds = seconds
-        self._ports = [port, cdn_port]
+        self._ports = [port, 0]
         self._key = key
         self._injector = FaultInjector()
         self._store = Store(folder)
@@ -88,7 +86,7 @@ class Simulator:
         """Start both servers and return when they answer."""
         if self._thread is not None:
             raise RuntimeError("The simulator is running already.")
-        listeners = _listen(self._ports)
+        listeners = [socket.create_server((_HOST, port)) for port in self._ports]
         self._ports = [listener.getsockname()[1] for listener in listeners]
         self._loop, self._stopping = asyncio.new_event_loop(), asyncio.Event()
         self._thread = threading.Thread(
@@ -165,15 +163,3 @@ class Simulator:
             connection.transport.abort()
         if running:
             await asyncio.wait(running, timeout=0.5)
-
-
-def _listen(ports: list[int]) -> list[socket.socket]:
-    with ExitStack() as stack:
-        listeners = [
-            stack.enter_context(socket.create_server((_HOST, port), backlog=512)) for port in ports
-        ]
-        for listener in listeners:
-            # Accepted connections inherit it: small answers are sent at once.
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        stack.pop_all()
-    return listeners

@@ -31,8 +31,10 @@ def main() -> int:
         description=simulator.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--port", type=int, default=8765, help="default %(default)s")
-    parser.add_argument("--seconds", type=float, default=8.0, help="a generation takes so long")
+    parser.add_argument("--port", type=int, default=8765, help="(default %(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=8.0, help="a generation takes (default %(default)s)"
+    )
     parser.add_argument("--folder", type=Path, help="keeps tasks and videos after the end")
     given = parser.parse_args()
     if given.folder and (given.folder / "kling-ui.db").exists():

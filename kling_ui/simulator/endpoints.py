@@ -87,8 +87,7 @@ class Endpoints:
         task = self._task(request)
         fault: Fault | None = request.state.fault
         if fault and fault.kind == "error":
-            word = fault.word or "error"
-            task = self.store.fail(task, fault.error, now=time.time(), word=word)
+            task = self.store.fail(task, fault.error, word=fault.word or "error")
         if fault and fault.kind == "word":
             return _state_answer(task, {"status": fault.word or "waiting"})
         return self._standing(task)
@@ -112,8 +111,7 @@ class Endpoints:
     async def billing(self, request: Request) -> Response:
         """Tell what is left of the simulated money."""
         self._authorized(request)
-        balance = self.store.balance(now=time.time())
-        return JSONResponse({"current_balance": balance, "currency": "USD"})
+        return JSONResponse({"current_balance": self.store.balance(), "currency": "USD"})
 
     async def logs(self, request: Request) -> Response:
         """List the asking key's create requests, newest first."""

@@ -50,7 +50,10 @@ class Filters:
 
     def joined(self, parts: list[Pad]) -> Pad:
         """Show one part after the other."""
-        return self.add("concat", f"n={len(parts)}", *parts) if len(parts) > 1 else parts[0]
+        if len(parts) == 1:
+            return parts[0]
+        joined = self.add("concat", f"n={len(parts)}", *parts)
+        return self.chain(joined, f"settb={FRAME_TIME}", f"fps={FRAMES_PER_SECOND}")
 
     def video(self, frames: Iterable[Frame], size: Size, pixels: str, time: Fraction) -> Pad:
         """Add a source of pictures, whose times are multiples of `time`."""

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import threading
-import time
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -16,12 +15,11 @@ from kling_ui.simulator.endpoints import Endpoints
 from kling_ui.simulator.faults import Fault, FaultInjector, FaultyProtocol, RecordedRequest
 from kling_ui.simulator.input_reader import InputReader
 from kling_ui.simulator.studio import Studio, cdn
-from kling_ui.simulator.tasks import Store, Task
+from kling_ui.simulator.tasks import Store
 
 _HOST = "127.0.0.1"
 _DRAFT_BELOW_SECONDS = 1.0
 _KEEP_ALIVE_SECONDS = 75
-_NOT_MADE = {"name": "internal_error", "message": "The video could not be made."}
 
 
 class Simulator:
@@ -72,7 +70,7 @@ class Simulator:
     @property
     def charges(self) -> int:
         """How many creations are paid for: accepted, and not failed."""
-        return len(self._store.paid(now=time.time()))
+        return len(self._store.paid())
 
     def plan(self, *faults: Fault) -> None:
         """Append `faults` to the plan."""
@@ -117,12 +115,9 @@ class Simulator:
 
     def _run(self, listeners: list[socket.socket]) -> None:
         reader = InputReader(Inputs(self._folder / "inputs"))
-        studio = Studio(
-            self._folder / "videos",
-            reader=reader,
-            is_draft=self._seconds < _DRAFT_BELOW_SECONDS,
-            on_failed=self._not_made,
-        )
+        is_draft = self._seconds < _DRAFT_BELOW_SECONDS
+        videos = self._folder / "videos"
+        studio = Studio(videos, store=self._store, reader=reader, is_draft=is_draft)
         endpoints = Endpoints(
             injector=self._injector,
             store=self._store,
@@ -144,9 +139,6 @@ class Simulator:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._serve(listeners, [serve(app) for app in apps]))
         studio.close()
-
-    def _not_made(self, task: Task) -> None:
-        self._store.fail(task, _NOT_MADE, now=time.time())
 
     async def _serve(self, listeners: list[socket.socket], configs: list[uvicorn.Config]) -> None:
         state = ServerState()

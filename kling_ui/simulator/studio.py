@@ -9,7 +9,6 @@ import logging
 import secrets
 import threading
 import uuid
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +29,7 @@ from kling_ui.simulator.tasks import Store, Task
 MOST_BYTES = 10**9
 """How much is kept of the videos, and how much of what was handed in for them."""
 
+_NOT_MADE = {"name": "internal_error", "message": "The video could not be made."}
 _DENIED = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code></Error>'
 
 Outcome = Literal["made", "failed", "expired"]
@@ -41,24 +41,17 @@ class Studio:
     """Renders a task's video when it is asked for. A video is there when its file is whole.
 
     The newest videos are kept, MOST_BYTES of them; older ones are rendered again when they are
-    asked for, as long as their inputs are kept; after that they have expired. `on_failed` is told,
-    in the studio's thread, of a task whose video can't be made.
+    asked for, as long as their inputs are kept; after that they have expired. A task whose video
+    can't be made has failed, which `store` is told.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        reader: InputReader,
-        is_draft: bool,
-        on_failed: Callable[[Task], object],
-    ) -> None:
+    def __init__(self, folder: Path, *, store: Store, reader: InputReader, is_draft: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for part in folder.glob("*.part"):  # of a process that was killed
             part.unlink(missing_ok=True)
         self._folder = folder
+        self._store = store
         self._reader = reader
-        self._on_failed = on_failed
         self._is_draft = is_draft
         self._closing = threading.Event()
         self._going: dict[str, Future[Outcome]] = {}
@@ -99,7 +92,7 @@ class Studio:
             return "expired"
         except Exception:  # noqa: BLE001  whatever it was, the task says that it failed
             _log.exception("The simulated video %s could not be rendered", task.file_name)
-            self._on_failed(task)
+            self._store.fail(task, _NOT_MADE)
             return "failed"
         with suppress(OSError):  # somebody else has removed one meanwhile
             remove_oldest(self._folder.glob("*.mp4"), beyond_bytes=MOST_BYTES)

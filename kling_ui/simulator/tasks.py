@@ -3,6 +3,7 @@
 import contextlib
 import json
 import threading
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -116,9 +117,9 @@ class Store:
             file.write(f"\n{line}")
             self._keep(request)
 
-    def fail(self, task: Task, error: Any, *, now: float, word: str = "error") -> Task:
+    def fail(self, task: Task, error: Any, *, word: str = "error") -> Task:
         """Let `task` have ended as `word` with `error` (any JSON), and give the money back."""
-        failed = replace(task, failure={"status": word, "error": error}, fails_at=now)
+        failed = replace(task, failure={"status": word, "error": error}, fails_at=time.time())
         self.put(failed)
         return failed
 
@@ -140,13 +141,13 @@ class Store:
         """Return the task whose video is called `file_name`, or None."""
         return next((task for task in self.tasks() if task.file_name == file_name), None)
 
-    def paid(self, *, now: float) -> list[Task]:
+    def paid(self) -> list[Task]:
         """Return the tasks that are paid for: accepted and not failed."""
-        return [task for task in self.tasks() if task.phase(now) != "failed"]
+        return [task for task in self.tasks() if task.phase(time.time()) != "failed"]
 
-    def balance(self, *, now: float) -> float:
+    def balance(self) -> float:
         """Return the simulated dollars left."""
-        spent = sum(task.credits for task in self.paid(now=now))
+        spent = sum(task.credits for task in self.paid())
         return round(TOP_UP_USD - spent / CREDITS_PER_USD % TOP_UP_USD, 6)
 
     def _keep(self, request: Task) -> None:

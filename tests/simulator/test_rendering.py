@@ -494,6 +494,18 @@ def test_timed_shots_last_as_long_as_they_say(made):
     assert (video.seconds, video.cuts()) == (6, [2, 3])
 
 
+def test_the_last_shot_of_a_storyboard_ends_with_the_picture_given_for_the_end(made):
+    video = made(
+        V3_IMAGE,
+        multi_prompt=["It sets off", "It arrives"],
+        image_url=picture(RED),
+        tail_image_url=picture(GREEN),
+        duration=3,
+    )
+    assert share(upper(video.at(1.4)), RED) > 0.95
+    assert share(upper(video.last), GREEN) > 0.95
+
+
 def test_each_shot_has_its_own_words(made):
     same = [{"prompt": "One", "duration": 1}, {"prompt": "One", "duration": 1}]
     other = [same[0], {"prompt": "Something else altogether", "duration": 1}]

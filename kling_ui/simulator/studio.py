@@ -8,7 +8,6 @@ import hashlib
 import logging
 import secrets
 import threading
-import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -100,7 +99,7 @@ class Studio:
         return "made"
 
     def _render(self, task: Task) -> None:
-        part = self._folder / f"{task.file_name}.{uuid.uuid4().hex}.part"
+        part = self.path(task).with_suffix(".part")
         try:
             scene = scene_of(
                 task.payload,

@@ -31,33 +31,30 @@ def main() -> int:
         description=simulator.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = parser.add_argument
-    add("--port", type=int, default=8765, help="of the API (default %(default)s)")
-    add("--cdn-port", type=int, default=0, help="of the files (default: any free)")
-    add("--seconds", type=float, default=8.0, help="a generation takes (default %(default)s)")
-    add("--folder", type=Path, help="keeps tasks and videos (default: emptied at exit)")
-    given = vars(parser.parse_args())
-    if given["folder"] and (given["folder"] / "kling-ui.db").exists():
+    parser.add_argument("--port", type=int, default=8765, help="(default %(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=8.0, help="a generation takes (default %(default)s)"
+    )
+    parser.add_argument("--folder", type=Path, help="keeps tasks and videos after the end")
+    given = parser.parse_args()
+    if given.folder and (given.folder / "kling-ui.db").exists():
         # What it keeps of its inputs is bounded; the app's own are not to be among them.
         parser.error("--folder is the data folder of an app; name another one")
     done = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: done.set())
     with tempfile.TemporaryDirectory(prefix="kling-simulator-") as temporary:
-        provider = simulator.Simulator(**{**given, "folder": given["folder"] or Path(temporary)})
+        folder = given.folder or Path(temporary)
         try:
-            provider.start()
+            with simulator.Simulator(folder=folder, seconds=given.seconds, port=given.port) as sim:
+                body = json.dumps({"model": next(iter(MODELS)), "prompt": "A lighthouse at dusk"})
+                url = sim.base_url + UNIVERSAL_PATH
+                print(_GREETING.format(base_url=sim.base_url, url=url, body=body), flush=True)  # noqa: T201  a command
+                # A wait without an end would keep Ctrl-C waiting on Windows.
+                while not done.wait(0.5):
+                    pass
         except OSError as exc:
-            print(f"The simulator can't listen there: {exc}", file=sys.stderr)  # noqa: T201  a command
-            return 1
-        body = json.dumps({"model": next(iter(MODELS)), "prompt": "A lighthouse at dusk"})
-        base_url = provider.base_url
-        url = base_url + UNIVERSAL_PATH
-        print(_GREETING.format(base_url=base_url, url=url, body=body), flush=True)  # noqa: T201  a command
-        # A wait without an end would keep Ctrl-C waiting on Windows.
-        while not done.wait(0.5):
-            pass
-        provider.stop()
+            sys.exit(f"The simulator can't listen there: {exc}")
     return 0
 
 

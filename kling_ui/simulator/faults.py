@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -22,59 +22,28 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 Endpoint = Callable[[Request], Awaitable[Response]]
 Stage = Literal["create", "get", "logs", "models", "billing", "download"]
 
-REFUSALS: Mapping[str, tuple[int, str | None, Mapping[str, Any]]] = {
-    "status": (503, None, {}),
-    "no_route": (404, "Cannot {method} {path}", {}),
-    "unknown_task": (404, "Inference not found", {}),
-    "wrong_key": (401, "Incorrect API key provided", {}),
-    "no_access": (403, "This API key has no access to this model", {}),
-    "no_credits": (
-        403,
-        "You've run out of credits. Please top up your balance to continue",
-        {"kind": "err_insufficent_credits"},
-    ),
-    "parallel_limit": (429, "parallel task over resource pack limit (1303)", {}),
-}
-"""Kind → status, message and `error.data` unless the fault says otherwise."""
-
-_API = frozenset({"create", "get", "logs", "models", "billing"})
-_ALL = _API | {"download"}
-_CREATE, _GET = frozenset({"create"}), frozenset({"get"})
-_DOWNLOAD, _LOGS = frozenset({"download"}), frozenset({"logs"})
-KINDS: Mapping[str, frozenset[str]] = {
+_ALL: tuple[Stage, ...] = ("create", "get", "logs", "models", "billing", "download")
+KINDS: Mapping[str, tuple[Stage, ...]] = {
     "reset_before": _ALL,  # the connection is reset, the body unread: nothing happened
     "reset_after": _ALL,  # the request is carried out, then reset without an answer
     "hang": _ALL,  # no answer for `seconds`, then a reset
-    "status": _ALL,  # a refusal with `status`, like all `REFUSALS` in the provider's own JSON
+    "status": _ALL,  # a refusal with `status` (503) and `message`, in the provider's own JSON
     "html": _ALL,  # a gateway's page, 502 unless `status` says otherwise (download: 200)
-    "cut": _ALL,  # the real answer, stopped in the middle
+    "cut": _ALL,  # the real answer with its whole length, stopped in the middle
     "garbage": _ALL,  # 200 with `body`, which is no JSON and no MP4
-    "envelope": _API,  # a refusal inside a 200; its JSON tells `status`
-    "no_route": _API,
-    "wrong_key": _API,
-    "no_access": _API,
-    "no_credits": _CREATE | _GET,
-    "parallel_limit": _CREATE,
-    "no_id": _CREATE,  # 201 without any id; the task exists
-    "generation_id": _CREATE,  # the id stands in `generation_id` instead of `id`
-    "unknown_task": _GET,
-    "word": _GET,  # `word` in place of the real status, and no video
-    "note": _GET,  # `word` that says it is going on, with `error` beside it
-    "error": _GET,  # the task ends with `word` ("error") and `error`, and is not charged
-    "completed": _GET,  # the finished video's address where `shape` says
-    "missing_url": _GET,  # "completed" without an address
-    "late": _LOGS,  # no rows yet
-    "truncated": _DOWNLOAD,  # an honest Content-Length, the connection closed half-way
-    "short": _DOWNLOAD,  # half the file, as if it were whole
-    "empty": _DOWNLOAD,  # 200 and no bytes
-    "expired": _DOWNLOAD,  # 403 for this very link for good; the next GET tells a fresh one
-    "redirect": _DOWNLOAD,  # 302 to `location`, or to the file under another token
+    "no_id": ("create",),  # 201 without any id; the task exists
+    "generation_id": ("create",),  # the id stands in `generation_id` instead of `id`
+    "word": ("get",),  # `word` in place of the real status, and no video
+    "error": ("get",),  # the task ends with `word` ("error") and `error`, and is not charged
+    "late": ("logs",),  # no rows yet
+    "short": ("download",),  # half the file, as if it were whole
+    "expired": ("download",),  # 403 for this very link for good; the next GET tells a fresh one
+    "redirect": ("download",),  # 302 to `location`, or to the file under another token
 }
 """Kind → the stages at which it exists."""
 
-_MOST_REQUESTS, _MOST_BYTES, _LARGE_BODY = 10_000, 2**27, 2**17
-"""Beyond these the older half of the recorded requests is dropped: an app may run for months."""
-_ID_HEADER = "x-inference-id"
+_MOST_REQUESTS, _MOST_BODY_BYTES = 10_000, 2**20
+"""What is recorded has its bounds: an app may run for months."""
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _GATEWAY_PAGE = """<html>
 <head><title>{title}</title></head>
@@ -87,78 +56,41 @@ _GATEWAY_PAGE = """<html>
 class Fault:
     """One thing that goes wrong at `on`, `times` times in a row (None: from now on).
 
-    `kind` is one of `KINDS`. `path` confines it to requests for that path, so that one of two
-    routes can fail. `after` lets a refused, hanging or gateway's request be carried out first:
-    the task exists and is charged. `keeps_inference_id` leaves `x-inference-id` on an answer
-    whose body has lost the id or is cut. `error` is any JSON. `shape` is a path as in
-    `data.videos[].url`, where `[]` is a list of one.
+    `kind` is one of `KINDS`. `after` lets a refused, hanging or gateway's request be carried out
+    first: the task exists and is charged. `error` is any JSON.
     """
 
     on: Stage
     kind: str
     times: int | None = 1
-    path: str | None = None
     status: int | None = None
     retry_after: str | None = None
-    message: str | list[str] | None = None
-    data: Mapping[str, Any] = field(default_factory=dict)
+    message: str | None = None
     seconds: float = 3600.0
     after: bool = False
-    keeps_inference_id: bool = False
     word: str | None = None
     error: Any = None
-    shape: str = "video.url"
     body: bytes = b"\x00\x17not what you asked for\xff"
     location: str | None = None
 
     def __post_init__(self) -> None:
-        if self.on not in get_args(Stage):
-            raise ValueError(f"on={self.on!r}: expected one of {', '.join(get_args(Stage))}.")
-        known = sorted(kind for kind, stages in KINDS.items() if self.on in stages)
-        if self.kind not in known:
-            there = ", ".join(known)
-            raise ValueError(f"kind={self.kind!r} does not exist on {self.on}; there are {there}.")
+        if self.on not in KINDS.get(self.kind, ()):
+            raise ValueError(f"There is no fault {self.kind!r} on {self.on!r}.")
 
     @property
     def is_carried_out(self) -> bool:
         """Tell whether the request takes effect although its answer is spoilt."""
-        if self.kind in {"hang", "html", "envelope", *REFUSALS}:
-            return self.after
-        return self.kind != "reset_before"
+        return self.after if self.kind in {"hang", "html", "status"} else True
 
-
-class FaultPlan:
-    """The faults to come, first come first served at each stage. Safe to use from any thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._faults: list[Fault] = []
-
-    def add(self, *faults: Fault) -> None:
-        """Append `faults`."""
-        with self._lock:
-            self._faults.extend(faults)
-
-    def clear(self) -> None:
-        """Forget every fault."""
-        with self._lock:
-            self._faults.clear()
-
-    def take(self, stage: Stage, path: str) -> Fault | None:
-        """Return the fault that the next request for `path` meets, if any, and count it off."""
-        with self._lock:
-            for index, fault in enumerate(self._faults):
-                if fault.on != stage or fault.path not in {None, path} or fault.times == 0:
-                    continue
-                if fault.times is not None:
-                    self._faults[index] = replace(fault, times=fault.times - 1)
-                return fault
-        return None
+    def refusal(self) -> "RefusedError":
+        """Return what it refuses a request with."""
+        status = self.status or 503
+        return RefusedError(status, self.message or phrase(status), retry_after=self.retry_after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedRequest:
-    """One request that arrived. Header names are lowercase; a body left unread is empty."""
+    """One request that arrived. Header names are lowercase; a huge or unread body is empty."""
 
     server: Literal["api", "cdn"]
     method: str
@@ -168,35 +100,19 @@ class RecordedRequest:
     body: bytes
 
 
+@dataclass(eq=False)
 class RefusedError(Exception):
-    """The provider says no. `data` may hold `kind`, `issues` and `detail`."""
+    """The provider says no. `issues` are fields and messages."""
 
-    def __init__(
-        self,
-        status: int,
-        message: str | list[str],
-        *,
-        data: Mapping[str, Any] | None = None,
-        retry_after: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.data = dict(data or {})
-        self.headers = {} if retry_after is None else {"retry-after": retry_after}
+    status: int
+    message: str
+    issues: list[dict[str, Any]] = field(default_factory=list)
+    retry_after: str | None = None
 
-    @classmethod
-    def planned(cls, fault: Fault, request: Request) -> "RefusedError":
-        """Return what `fault` refuses `request` with."""
-        status, message, data = REFUSALS.get(fault.kind, REFUSALS["status"])
-        status = fault.status or status
-        usual = (message or _phrase(status)).format(method=request.method, path=request.url.path)
-        told = usual if fault.message is None else fault.message
-        return cls(status, told, data=fault.data or data, retry_after=fault.retry_after)
-
-    def response(self, request: Request, *, http_status: int | None = None) -> Response:
+    def response(self, request: Request) -> Response:
         """Write the provider's `application/problem+json`."""
-        title = _phrase(self.status)
+        title = phrase(self.status)
+        data = {"issues": self.issues} if self.issues else {}
         name = f"{title.replace(' ', '')}Exception"
         content = {
             "title": title,
@@ -205,10 +121,10 @@ class RefusedError(Exception):
             "instance": f"{request.url.path}?{request.url.query}",
             "requestId": request.state.request_id,
             "timestamp": utc_time(datetime.now(UTC).timestamp()),
-            "error": {"name": name, "message": self.message, "data": self.data},
+            "error": {"name": name, "message": self.message, "data": data},
         }
-        status, media_type = http_status or self.status, "application/problem+json"
-        return JSONResponse(content, status, self.headers, media_type=media_type)
+        headers = {} if self.retry_after is None else {"retry-after": self.retry_after}
+        return JSONResponse(content, self.status, headers, media_type="application/problem+json")
 
 
 class FaultyProtocol(H11Protocol):
@@ -251,7 +167,7 @@ class Cut(Response):
 
     def __init__(self, whole: Response) -> None:
         super().__init__(status_code=whole.status_code)
-        self.raw_headers = [pair for pair in whole.raw_headers if pair[0] != _ID_HEADER.encode()]
+        self.raw_headers = [pair for pair in whole.raw_headers if pair[0] != b"x-inference-id"]
         self.half = bytes(whole.body)[: len(whole.body) // 2]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -263,62 +179,82 @@ class Cut(Response):
         await _disconnected(receive)
 
 
-@dataclass(kw_only=True)
 class FaultInjector:
-    """Stands before the endpoints of one server: records requests and applies the plan."""
+    """Stands before the endpoints of both servers: records requests and applies faults.
 
-    server: Literal["api", "cdn"]
-    plan: FaultPlan
-    seen: list[RecordedRequest]
-    on_refused: Callable[[Request, RefusedError], Awaitable[None]] | None = None
+    Faults come first come first served at each stage; they may be planned from any thread.
+    """
+
+    def __init__(self) -> None:
+        self.seen: list[RecordedRequest] = []
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
+
+    def plan(self, *faults: Fault) -> None:
+        """Append `faults`."""
+        with self._lock:
+            self._faults.extend(faults)
+
+    def clear(self) -> None:
+        """Forget every fault."""
+        with self._lock:
+            self._faults.clear()
 
     def route(
-        self, method: str | None, path: str, endpoint: Endpoint, *, stage: Stage | None = None
+        self,
+        method: str | None,
+        path: str,
+        endpoint: Endpoint,
+        *,
+        stage: Stage | None = None,
+        on_refused: Callable[[Request, RefusedError], Awaitable[None]] | None = None,
     ) -> Route:
         """Make a route to `endpoint`, which faults of `stage` reach; no method means any."""
 
         async def answer(request: Request) -> Response:
             request.state.request_id = str(uuid.uuid4())
-            fault = self.plan.take(stage, request.url.path) if stage else None
-            request.state.fault = fault
-            is_unread = fault is not None and fault.kind == "reset_before"
+            fault = request.state.fault = self._take(stage)
+            if fault and fault.kind == "reset_before":
+                self._record(request, b"")
+                return Reset()
             try:
-                body = b"" if is_unread else await request.body()
+                self._record(request, await request.body())
             except ClientDisconnect:
                 return Reset()
-            self.record(request, body)
             try:
                 response = await _answer(request, endpoint, fault)
             except RefusedError as refused:
-                if stage == "create" and self.on_refused:
-                    await self.on_refused(request, refused)
+                if on_refused:
+                    await on_refused(request, refused)
                 response = refused.response(request)
-            if self.server == "api":
-                response.headers["x-request-id"] = request.state.request_id
+            response.headers["x-request-id"] = request.state.request_id
             return response
 
         return Route(path, answer, methods=[method] if method else _METHODS)
 
-    def record(self, request: Request, body: bytes) -> None:
-        """Append the request to `seen`, whose size stays within bounds."""
+    def _take(self, stage: Stage | None) -> Fault | None:
+        """Return the fault that the next request at `stage` meets, if any, and count it off."""
+        with self._lock:
+            for index, fault in enumerate(self._faults):
+                if fault.on == stage and fault.times != 0:
+                    if fault.times is not None:
+                        self._faults[index] = replace(fault, times=fault.times - 1)
+                    return fault
+        return None
+
+    def _record(self, request: Request, body: bytes) -> None:
         self.seen.append(
             RecordedRequest(
-                server=self.server,
+                server="cdn" if request.url.path.startswith("/files/") else "api",
                 method=request.method,
                 path=request.url.path,
                 query=dict(request.query_params),
                 headers=dict(request.headers),
-                body=body,
+                body=body if len(body) <= _MOST_BODY_BYTES else b"",
             )
         )
         if len(self.seen) > _MOST_REQUESTS:
-            del self.seen[: len(self.seen) // 2]
-        # Several huge bodies in a row may leave but the last of them.
-        while len(body) > _LARGE_BODY and self._bytes_seen() > _MOST_BYTES and len(self.seen) > 1:
-            del self.seen[: len(self.seen) // 2]
-
-    def _bytes_seen(self) -> int:
-        return sum(len(seen.body) for seen in self.seen)
+            del self.seen[: _MOST_REQUESTS // 2]
 
 
 def utc_time(seconds: float) -> str:
@@ -327,39 +263,34 @@ def utc_time(seconds: float) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def phrase(status: int) -> str:
+    """Return the usual words for an HTTP status."""
+    return HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
+
+
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 async def _answer(request: Request, endpoint: Endpoint, fault: Fault | None) -> Response:
+    """Return the answer of `endpoint`, or what `fault` leaves of it."""
     if fault is None:
         return await endpoint(request)
-    if fault.kind in REFUSALS and not fault.after:
-        raise RefusedError.planned(fault, request)
+    if fault.kind == "status" and not fault.after:
+        raise fault.refusal()
     whole = await endpoint(request) if fault.is_carried_out else Response()
-    spoiled = _spoiled(whole, fault, request)
-    if fault.keeps_inference_id and _ID_HEADER in whole.headers:
-        spoiled.headers[_ID_HEADER] = whole.headers[_ID_HEADER]
-    return spoiled
-
-
-def _spoiled(answer: Response, fault: Fault, request: Request) -> Response:
-    """Return what `fault` leaves of `answer`; what only its endpoint can spoil stays whole."""
-    refused = RefusedError.planned(fault, request)
-    spoilers: dict[str, Callable[[], Response]] = {
-        "reset_before": Reset,
+    spoilt: dict[str, Callable[[], Response]] = {
+        "status": lambda: fault.refusal().response(request),
         "reset_after": Reset,
         "hang": lambda: Reset(seconds=fault.seconds),
         "html": lambda: _gateway_page(fault.status or (200 if fault.on == "download" else 502)),
-        "envelope": lambda: refused.response(request, http_status=200),
-        "cut": lambda: Cut(answer),
+        "cut": lambda: Cut(whole),
         "garbage": lambda: Response(fault.body, media_type="application/json"),
-        "no_id": lambda: _renamed_id(answer, None),
-        "generation_id": lambda: _renamed_id(answer, "generation_id"),
-        **dict.fromkeys(REFUSALS, lambda: refused.response(request)),
+        "no_id": lambda: _renamed_id(whole, None),
+        "generation_id": lambda: _renamed_id(whole, "generation_id"),
     }
-    return spoilers.get(fault.kind, lambda: answer)()
+    return spoilt.get(fault.kind, lambda: whole)()
 
 
 def _renamed_id(answer: Response, name: str | None) -> Response:
@@ -369,8 +300,4 @@ def _renamed_id(answer: Response, name: str | None) -> Response:
 
 
 def _gateway_page(status: int) -> Response:
-    return HTMLResponse(_GATEWAY_PAGE.format(title=f"{status} {_phrase(status)}"), status)
-
-
-def _phrase(status: int) -> str:
-    return HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
+    return HTMLResponse(_GATEWAY_PAGE.format(title=f"{status} {phrase(status)}"), status)

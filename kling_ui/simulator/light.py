@@ -4,13 +4,12 @@ Fields are computed small and in 16 bits; whoever scales them up loses nothing a
 """
 
 import hashlib
-import math
+from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from kling_ui.simulator.camera import View
 
 Field = npt.NDArray[Any]
 
@@ -24,64 +23,54 @@ _PALETTES = (
     ("#0a1730", "#234a86", "#5595da", "#a9d3fb", "#f6fbff"),  # glacier
     ("#221019", "#743749", "#cf7f79", "#f2bd99", "#fff0df"),  # rose
 )
-_SHADES = 1024
+_PLACES = (0.0, 0.28, 0.54, 0.8, 1.1)
+"""Where the colors lie on the silk; the lightest is for highlights."""
 _ORBS = 7
-_CAMERA_REACH = 2.6
-"""Light has no edge, so that the camera may go farther than over a picture."""
 
 
-class Light:
-    """A scene of light of `size`; `words` choose its colors, `take` its movement."""
+def light(words: str, take: str, size: tuple[int, int]) -> Iterator[Field]:
+    """Yield 24 fields a second without an end: height × width × RGB, 16 bits each.
 
-    def __init__(self, *, words: str, take: str, size: tuple[int, int]) -> None:
-        # Places are in shares of the shorter side, from the middle.
-        across, down = (side / min(size) for side in size)
-        self._spans = (across, down)
-        self._x = np.linspace(-across / 2, across / 2, size[0], dtype=np.float32)[None, :]
-        self._y = np.linspace(-down / 2, down / 2, size[1], dtype=np.float32)[:, None]
-        self._vignette = 1.04 - 0.44 * ((self._x / across) ** 2 + (self._y / down) ** 2) ** 2
-        self._highlight = palette(words)[-1]
-        self._shades = _shades(palette(words))
-        chance = np.random.default_rng(number_of(take))
-        self._phases = chance.uniform(0, 2 * np.pi, 5).astype(np.float32)
-        self._orbs = chance.uniform(0, 1, (_ORBS, 4)).tolist()
+    `words` choose the colors, `take` the movement.
+    """
+    colors, chance = palette(words), np.random.default_rng(number_of(take))
+    phases = chance.uniform(0, 2 * np.pi, 5).tolist()
+    orbs = chance.uniform(0, 1, (_ORBS, 4)).tolist()
+    # Places are in shares of the shorter side, from the middle.
+    across, down = (side / min(size) for side in size)
+    x = np.linspace(-across / 2, across / 2, size[0], dtype=np.float32)[None, :]
+    y = np.linspace(-down / 2, down / 2, size[1], dtype=np.float32)[:, None]
+    vignette = 1.04 - 0.44 * ((x / across) ** 2 + (y / down) ** 2) ** 2
+    for number in count():
+        color = _silk(x, y, number / 24, phases, colors) * vignette[..., None]
+        for orb in orbs:
+            glow = _glow(x, y, number / 24, orb, (across, down))
+            color += glow[..., None] * (colors[-1] - color)
+        yield np.rint(np.clip(color, 0, 1) * 65535).astype(np.uint16)
 
-    def at(self, seconds: float, view: View) -> Field:
-        """Return the picture as the camera sees it: height × width × RGB, 16 bits each."""
-        along, across = view.size * math.cos(view.turn), view.size * math.sin(view.turn)
-        x = self._x * along - self._y * across + _CAMERA_REACH * (view.x - 0.5)
-        y = self._x * across + self._y * along + _CAMERA_REACH * (view.y - 0.5)
-        color = self._silk(x, y, seconds)
-        for orb in self._orbs:
-            glow = self._glow(orb, x, y, seconds)[..., None]
-            color += glow * (self._highlight - color)
-        levels: Field = np.rint(np.clip(color, 0, 1) * 65535).astype(np.uint16)
-        return levels
 
-    def _silk(self, x: Field, y: Field, t: float) -> Field:
-        p = self._phases
-        bent_x = x + 0.22 * np.sin(2.3 * y + 0.31 * t + p[0])
-        bent_y = y + 0.20 * np.sin(2.0 * x - 0.27 * t + p[1])
-        drift = np.sin(1.9 * bent_x + 1.3 * bent_y + 0.21 * t + p[2])
-        sway = np.sin(-1.4 * bent_x + 2.6 * bent_y - 0.33 * t + p[3])
-        fold = np.sin(4.6 * bent_x + 3.4 * bent_y + 1.1 * drift + 0.52 * t + p[4])
-        place = 0.46 + 0.27 * drift + 0.17 * sway + 0.05 * fold
-        bright = (0.86 + 0.34 * (0.5 + 0.5 * fold) ** 3) * self._vignette
-        color = self._shades[np.clip(place * _SHADES, 0, _SHADES - 1).astype(np.int32)]
-        silk: Field = color * bright[..., None]
-        return silk
+def _silk(x: Field, y: Field, t: float, phases: list[float], colors: Field) -> Field:
+    bent_x = x + 0.22 * np.sin(2.3 * y + 0.31 * t + phases[0])
+    bent_y = y + 0.20 * np.sin(2.0 * x - 0.27 * t + phases[1])
+    drift = np.sin(1.9 * bent_x + 1.3 * bent_y + 0.21 * t + phases[2])
+    sway = np.sin(-1.4 * bent_x + 2.6 * bent_y - 0.33 * t + phases[3])
+    fold = np.sin(4.6 * bent_x + 3.4 * bent_y + 1.1 * drift + 0.52 * t + phases[4])
+    place = 0.46 + 0.27 * drift + 0.17 * sway + 0.05 * fold
+    bright = 0.86 + 0.34 * (0.5 + 0.5 * fold) ** 3
+    blended = [np.interp(place, _PLACES, channel) * bright for channel in colors.T]
+    return np.stack(blended, axis=-1, dtype=np.float32)
 
-    def _glow(self, orb: list[float], x: Field, y: Field, t: float) -> Field:
-        left, top, depth, phase = orb
-        radius = 0.032 + 0.11 * depth**2
-        # Orbs wrap around outside of the picture, so that none pops up.
-        room_x, room_y = (span + 2 * radius + 0.4 for span in self._spans)
-        at_x = (left * room_x + (0.03 * phase - 0.012) * t) % room_x - room_x / 2
-        at_y = (top * room_y - (0.014 + 0.05 * depth) * t) % room_y - room_y / 2
-        apart = (x - at_x) ** 2 + (y - at_y) ** 2
-        breath = 0.85 + 0.15 * math.sin(0.9 * t + 6 * phase)
-        glow: Field = (0.30 - 0.17 * depth) * breath * np.exp(-((apart / radius**2) ** 2))
-        return glow
+
+def _glow(x: Field, y: Field, t: float, orb: list[float], spans: tuple[float, float]) -> Field:
+    left, top, depth, phase = orb
+    radius = 0.032 + 0.11 * depth**2
+    # Orbs wrap around outside of the picture, so that none pops up.
+    room_x, room_y = (span + 2 * radius + 0.4 for span in spans)
+    at_x = (left * room_x + (0.03 * phase - 0.012) * t) % room_x - room_x / 2
+    at_y = (top * room_y - (0.014 + 0.05 * depth) * t) % room_y - room_y / 2
+    apart = ((x - at_x) ** 2 + (y - at_y) ** 2) / radius**2
+    glow: Field = (0.30 - 0.17 * depth) * np.exp(-(apart**2))
+    return glow
 
 
 def palette(words: str) -> Field:
@@ -93,11 +82,3 @@ def palette(words: str) -> Field:
 def number_of(text: str) -> int:
     """Return a large number that is always the same for the same text."""
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:8], "big")
-
-
-def _shades(colors: Field) -> Field:
-    """Blend from color to color; the lightest is for highlights, most stays between the others."""
-    away = np.linspace(0, 1, _SHADES)[:, None] - np.linspace(0, 1, len(colors)) ** 0.9
-    weights = np.exp(-((away / 0.16) ** 2)).astype(np.float32)
-    shades: Field = weights @ colors / weights.sum(axis=1, keepdims=True)
-    return shades

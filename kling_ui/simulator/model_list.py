@@ -1,9 +1,6 @@
 """The models as the provider lists them, with sample prices; what the live list asks differs."""
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from itertools import product
 from math import prod
 from typing import Any
@@ -12,15 +9,6 @@ from kling_ui.catalog import MODELS, Model
 from kling_ui.simulator.tasks import CREDITS_PER_USD
 
 TYPE = "internal/video-generations/submit"
-ALIASES: Mapping[str, Sequence[str]] = {
-    "klingai/video-v2-6-motion-control": ["klingai/video-v2-6-pro-motion-control"],
-    **{
-        f"klingai/video-v3-{tier}-{task}": [f"kling-video/v3/turbo/{path}/{task}"]
-        for tier, path in (("standard-turbo", "standard"), ("turbo-pro", "pro"))
-        for task in ("text-to-video", "image-to-video")
-    },
-}
-"""Other names under which the vendor's pages print a model."""
 
 _USD = (
     ("master", 0.21),
@@ -52,49 +40,22 @@ _VARIABLE = "kling-video/v1.5/standard/image-to-video"
 _UNPRICED = "kling-video/v1.6/standard/multi-image-to-video"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelList:
-    """Which models exist under which names. `unlisted` holds ids of the catalog.
-
-    An unlisted model with an alias is listed, and taken, under its first alias only.
-    `deprecations` are rows of `/v1/models/deprecations`; their missing fields are null.
-    """
-
-    unlisted: frozenset[str] = frozenset()
-    aliases: Mapping[str, Sequence[str]] = field(default_factory=lambda: ALIASES)
-    deprecations: Sequence[Mapping[str, Any]] = ()
-
-    def names(self, model: Model) -> list[str]:
-        """Return the names under which `model` is listed, its id first; none if it is gone."""
-        own = [] if model.id in self.unlisted else [model.id]
-        return [*own, *self.aliases.get(model.id, ())]
-
-    def find(self, name: str) -> Model | None:
-        """Return the model that can be asked for as `name`."""
-        return next((model for model in MODELS.values() if name in self.names(model)), None)
-
-    def successor(self, name: str) -> str | None:
-        """Return what replaces the model `name`, where a deprecation tells."""
-        rows = (row for row in self.deprecations if name in (row["id"], *row.get("aliases", ())))
-        return next((row["replaced_by"] for row in rows if row.get("replaced_by")), None)
-
-    def items(self, *, has_pricing: bool) -> list[dict[str, Any]]:
-        """Return every model as an item of `/v1/models`."""
-        return [
-            _item(model, names, has_pricing=has_pricing)
-            for model in MODELS.values()
-            if (names := self.names(model))
-        ]
-
-    def deprecation_rows(self) -> list[dict[str, Any]]:
-        """Return the rows of `/v1/models/deprecations`."""
-        empty = dict.fromkeys(("status", "shutdown_at", "replaced_by", "reason"))
-        return [{"aliases": [], **empty, **row} for row in self.deprecations]
-
-
-def weak_etag(content: Any) -> str:
-    """Return the ETag of an answer that holds `content`."""
-    return f'W/"{hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]}"'
+def model_list(*, has_pricing: bool) -> list[dict[str, Any]]:
+    """Return every model as an item of `/v1/models`."""
+    return [
+        {
+            "id": model.id,
+            "aliases": [],
+            "type": TYPE,
+            "info": {
+                "name": model.title,
+                "developer": "Kling AI",
+                "description": "Simulated: sample prices, no video leaves this machine.",
+            },
+            **({"pricing": _pricing(model)} if has_pricing and model.id != _UNPRICED else {}),
+        }
+        for model in MODELS.values()
+    ]
 
 
 def credits_for(payload: Mapping[str, Any], seconds: float) -> int:
@@ -116,23 +77,6 @@ def credits_for(payload: Mapping[str, Any], seconds: float) -> int:
     units = seconds if price["unit"] == "second" else 1
     usd: float = price["price"] * units / price["per"]
     return round(usd * CREDITS_PER_USD)
-
-
-def _item(model: Model, names: list[str], *, has_pricing: bool) -> dict[str, Any]:
-    item: dict[str, Any] = {
-        "id": names[0],
-        "aliases": names[1:],
-        "type": TYPE,
-        "info": {
-            "name": model.title,
-            "developer": "Kling AI",
-            "description": "Simulated: sample prices, no video leaves this machine.",
-            "docsJson": {},
-        },
-    }
-    if has_pricing and model.id != _UNPRICED:
-        item["pricing"] = _pricing(model)
-    return item
 
 
 def _pricing(model: Model) -> dict[str, Any]:

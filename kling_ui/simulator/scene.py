@@ -2,51 +2,36 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import accumulate
-from typing import Any
+from fractions import Fraction
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
 
 from av.audio.frame import AudioFrame
 from PIL import Image
 
-from kling_ui.catalog import MODELS, output_seconds
-from kling_ui.simulator.camera import Move, camera, camera_words
-from kling_ui.simulator.input_reader import (
-    LONGEST_SOUND_SECONDS,
-    SOUND_RATE,
-    BrokenInputError,
-    Clip,
-    InputReader,
-    clip_of,
-    sound_of,
-    upright,
-    upright_size,
-)
-from kling_ui.simulator.pictures import Size, without_band
+from kling_ui import catalog
+from kling_ui.catalog import MODELS, is_reference
+from kling_ui.simulator.camera import DANCE, Move, camera
+from kling_ui.simulator.input_reader import LONGEST_SOUND_SECONDS, SOUND_RATE, Clip, InputReader
+from kling_ui.simulator.pictures import Size, card, without_band
 
 FRAMES_PER_SECOND = 24
-_SIZES = {"16:9": (1280, 720), "9:16": (720, 1280), "1:1": (864, 864)}
+_WIDE = 16 / 9
 _MAX_ASPECT = 2.5
 _DRAFT_SHARE = 4
-_USUAL_SECONDS, _SHORTEST_SECONDS = 5, 0.5
-_UNSEEN_SIZE = (1280, 720)
-"""How large a start image is taken to be that lies at an address."""
+_USUAL_SECONDS, _SHORTEST_SECONDS, _LONGEST_CLIP_SECONDS = 5, 0.5, 15.0
 
 Payload = Mapping[str, Any]
-Footage = Clip | Image.Image
-"""A video, or the card that stands for one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shot:
-    """One part of a storyboard: what happens from frame `start` on, for `frames`."""
+class Shot(NamedTuple):
+    """One part of a storyboard: its words, and for how many frames it is seen."""
 
     text: str
-    start: int
     frames: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stroke:
+class Stroke(NamedTuple):
     """A painted area and its path: points in shares of the picture, y downwards, first to last."""
 
     mask: Image.Image
@@ -55,46 +40,37 @@ class Stroke:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What a video shows. `take` makes each generation move its way.
+    """What a video shows. `take` makes each generation of light move its way.
 
-    `start` is the picture a video begins with, a portrait or a character; `pair` the second
-    person of an effect. Each of `references` is one picture, or all those of an element.
-    Pictures are RGB, masks RGBA. `aspect` is width by height where an input decides it; an
-    unknown `aspect_ratio` is 16:9. `storyboard` holds words and seconds. A voice is heard and
-    drawn. A draft has a sixteenth of the pixels.
+    `pictures` are what it is about, side by side; without any it is `clip`, or else light of the
+    words' colors. `insets` are seen small, as is a clip beside pictures. Pictures are RGB, masks
+    RGBA. `storyboard` holds words and seconds. A draft has a sixteenth of the pixels.
     """
 
     text: str
     title: str
     seconds: float
-    aspect_ratio: str
     take: str
+    aspect: float = _WIDE
     is_draft: bool = False
-    aspect: float | None = None
     storyboard: tuple[tuple[str, float], ...] = ()
-    start: Image.Image | None = None
-    pair: Image.Image | None = None
+    pictures: tuple[Image.Image, ...] = ()
     tail: Image.Image | None = None
-    references: tuple[tuple[Image.Image, ...], ...] = ()
-    footage: Footage | None = None
+    insets: tuple[Image.Image, ...] = ()
+    clip: Clip | None = None
     move: Move | None = None
     still_mask: Image.Image | None = None
     strokes: tuple[Stroke, ...] = ()
-    is_effect: bool = False
-    sound: tuple[AudioFrame, ...] = ()
+    sound: AudioFrame | None = None
     is_voice: bool = False
     has_chords: bool = False
 
     @property
     def size(self) -> Size:
-        """Width and height in pixels, both even."""
-        share = _DRAFT_SHARE if self.is_draft else 1
-        if self.aspect is None:
-            width, height = _SIZES.get(self.aspect_ratio, _SIZES["16:9"])
-            return width // share, height // share
+        """Width and height in pixels, both even: the area of 1280 × 720."""
         aspect = min(max(self.aspect, 1 / _MAX_ASPECT), _MAX_ASPECT)
-        height = round((1280 * 720 / aspect) ** 0.5 / share / 2) * 2
-        return round(height * aspect / 2) * 2, height
+        height = (1280 * 720 / aspect) ** 0.5 / (_DRAFT_SHARE if self.is_draft else 1)
+        return round(height * aspect / 2) * 2, round(height / 2) * 2
 
     @property
     def frames(self) -> int:
@@ -103,72 +79,71 @@ class Scene:
 
     @property
     def shots(self) -> list[Shot]:
-        """The parts of the storyboard, or the whole as one; each has a frame at least."""
-        parts = self.storyboard[: self.frames] or ((self.text, 1.0),)
-        whole = sum(seconds for _, seconds in parts)
-        ends = [round(end * self.frames / whole) for end in accumulate(s for _, s in parts)]
-        return [
-            Shot(text=text, start=start, frames=max(end - start, 1))
-            for (text, _), start, end in zip(parts, [0, *ends], ends, strict=False)
-        ]
+        """The parts of the storyboard, or the whole as one."""
+        parts = self.storyboard or ((self.text, 1.0),)
+        ends = list(accumulate((seconds for _, seconds in parts), initial=0.0))
+        edges = [round(end * self.frames / ends[-1]) for end in ends]
+        lengths = [max(end - start, 1) for start, end in pairwise(edges)]
+        return [Shot(text, frames) for (text, _), frames in zip(parts, lengths, strict=True)]
 
 
 def seconds_of(payload: Payload, reader: InputReader) -> float:
     """Return how long the video that `payload` asks for is.
 
-    A voice or a source video decides, where the model takes no duration; what is broken lasts as
-    long as usual, until it is found to be so.
+    A voice or a source video decides, where the model takes no duration.
     """
     model = MODELS[payload["model"]]
-    if span := output_seconds(model, payload):
+    if span := catalog.output_seconds(model, payload):
         param = model.param("duration")
         return span.exact or int((param and param.initial) or _USUAL_SECONDS)
-    try:
-        if heard := reader.read(payload.get("audio_url"), "audio_url", sound_of):
-            seconds = sum(frame.samples for frame in heard) / SOUND_RATE
-            return _tidy(min(max(seconds, _SHORTEST_SECONDS), LONGEST_SOUND_SECONDS))
-        clip = reader.read(payload.get("video_url"), "video_url", clip_of)
-    except BrokenInputError:
-        return _USUAL_SECONDS
-    return _tidy(clip.seconds) if clip else _USUAL_SECONDS
+    seconds, longest = None, _LONGEST_CLIP_SECONDS
+    if sound := reader.sound(payload.get("audio_url")):
+        seconds, longest = sound.samples / SOUND_RATE, LONGEST_SOUND_SECONDS
+    elif "video_url" in payload:
+        seconds = catalog.seconds_of(reader.look_at(payload["video_url"]))
+    return round(min(max(seconds or _USUAL_SECONDS, _SHORTEST_SECONDS), longest), 2)
 
 
 def scene_of(
     payload: Payload, reader: InputReader, *, seconds: float, take: str, is_draft: bool
 ) -> Scene:
-    """Turn what was asked for into what is to be seen; raise BrokenInputError naming the input."""
+    """Turn what was asked for into what is to be seen; raise MissingInputError."""
     asked = _Asked(payload=payload, reader=reader)
+    whole, references = asked.pictures("image_url"), asked.references()
+    starts = tuple(map(without_band, whole))
+    tails = (*asked.pictures("tail_image_url"), *asked.pictures("last_image_url"))
+    clip = reader.clip(payload.get("video_url"))
+    if clip is None and "video_url" in payload:
+        references = (*references, card(payload["video_url"], "Video"))
+    pictures = starts or (() if clip else references)
+    shown = starts[0].height / whole[0].height if starts else 1.0
+    still_mask, strokes = asked.mask(payload.get("static_mask"), shown), asked.strokes(shown)
     effect = payload.get("effect_scene")
     control = payload.get("camera_control") or payload.get("advanced_camera_control")
-    start, pair = (*asked.pictures("image_url"), None, None)[:2]
-    tail = (*asked.pictures("tail_image_url"), *asked.pictures("last_image_url"), None)[0]
-    still_mask = asked.mask("static_mask", payload.get("static_mask"), start)
-    strokes = tuple(asked.strokes(start)) if start else ()
-    notes = ("effect" if effect else "", camera_words(control) if control else "")
+    move, words = camera(control) if control else (None, "")
+    if len(starts) == 1 and (effect or clip):
+        move = DANCE
     brushed = "motion brush" if strokes or still_mask else ""
-    elements = map(asked.element, payload.get("elements", []))
-    footage, sound = asked.footage("video_url", payload.get("video_url")), asked.sound()
+    notes = (MODELS[payload["model"]].title, "effect" if effect else "", words, brushed)
+    sound = asked.sound()
     return Scene(
         text=effect.replace("_", " ").capitalize() if effect else str(payload.get("prompt", "")),
-        title=" · ".join(filter(None, (MODELS[payload["model"]].title, *notes, brushed))),
+        title=" · ".join(filter(None, notes)),
         seconds=seconds,
-        aspect_ratio=str(payload.get("aspect_ratio") or "16:9"),
         take=take,
+        aspect=asked.aspect(whole, clip),
         is_draft=is_draft,
-        aspect=None if pair else asked.aspect(footage),
         storyboard=tuple(map(_words_and_seconds, payload.get("multi_prompt", []))),
-        start=start,
-        pair=pair,
-        tail=tail,
-        references=(*elements, *((picture,) for picture in asked.pictures("image_list"))),
-        footage=footage,
-        move=camera(control) if control else None,
+        pictures=pictures,
+        tail=without_band(tails[0]) if tails else None,
+        insets=references if starts or clip else (),
+        clip=clip,
+        move=move,
         still_mask=still_mask,
         strokes=strokes,
-        is_effect=effect is not None,
         sound=sound,
-        is_voice="audio_url" in payload and bool(sound),
-        has_chords=asked.is_on("generate_audio") or ("audio_url" in payload and not sound),
+        is_voice="audio_url" in payload and sound is not None,
+        has_chords=asked.is_on("generate_audio") or ("audio_url" in payload and sound is None),
     )
 
 
@@ -179,84 +154,69 @@ class _Asked:
     payload: Payload
     reader: InputReader
 
-    def pictures(self, name: str) -> tuple[Image.Image, ...]:
-        """Return the pictures handed in as `name`, without captions of other simulated videos."""
+    def values(self, name: str) -> list[str]:
+        """Return what was handed in as `name`, which may be one value or several."""
         value = self.payload.get(name, [])
-        listed = value if isinstance(value, list) else [value]
-        return tuple(without_band(self.reader.picture(each, name)) for each in listed)
+        return value if isinstance(value, list) else [value]
 
-    def element(self, part: Mapping[str, Any]) -> tuple[Image.Image, ...]:
-        """Return all pictures of a person or thing, and the first frame of its video."""
-        listed = filter(None, (part.get("frontal_image_url"), *part["reference_image_urls"]))
-        pictures = [self.reader.picture(each, "elements") for each in listed]
-        video = self.footage("elements", part.get("video_url"))
-        seen = video.poster if isinstance(video, Clip) else video
-        return (*pictures, seen) if seen else tuple(pictures)
+    def pictures(self, name: str) -> tuple[Image.Image, ...]:
+        """Return the pictures handed in as `name`."""
+        return tuple(map(self.reader.picture, self.values(name)))
 
-    def footage(self, name: str, value: str | None) -> Footage | None:
-        """Return the video that was handed in, or a card for one at an address."""
-        clip = self.reader.read(value, name, clip_of)
-        return clip or (self.reader.picture(value, name, "video") if value else None)
+    def references(self) -> tuple[Image.Image, ...]:
+        """Return all pictures of elements, the first frames of their videos, other pictures."""
+        elements = self.payload.get("elements", [])
+        seen = (*(each for part in elements for each in self._element(part)),)
+        return tuple(map(without_band, seen + self.pictures("image_list")))
 
-    def mask(self, name: str, value: str | None, start: Image.Image | None) -> Image.Image | None:
-        """Return a mask of what `start` shows of the start image."""
-        mask = self.reader.read(value, name, upright)
-        if mask is None or start is None:
+    def _element(self, part: Mapping[str, Any]) -> Iterator[Image.Image]:
+        yield from map(self.reader.picture, filter(None, [part.get("frontal_image_url")]))
+        yield from map(self.reader.picture, part["reference_image_urls"])
+        if video := part.get("video_url"):
+            clip = self.reader.clip(video)
+            yield clip.poster if clip else card(video, "Video")
+
+    def mask(self, value: str | None, shown: float) -> Image.Image | None:
+        """Return the part of a mask that lies over what is `shown` of the picture's height."""
+        if value is None or not is_reference(value):
             return None
-        return mask.crop((0, 0, mask.width, round(mask.height * self._shown(start))))
+        mask = self.reader.picture(value, "RGBA")
+        return mask.crop((0, 0, mask.width, round(mask.height * shown)))
 
-    def strokes(self, start: Image.Image) -> Iterator[Stroke]:
-        """Yield what was painted with the motion brush."""
-        width, height = self._start_size() or _UNSEEN_SIZE
-        shown = height * self._shown(start)
+    def strokes(self, shown: float) -> tuple[Stroke, ...]:
+        """Return what was painted with the motion brush."""
+        strokes = []
         for part in self.payload.get("dynamic_masks", []):
-            mask = self.mask("dynamic_masks", part["mask"], start)
+            if (mask := self.mask(part["mask"], shown)) is None:
+                continue
+            width, height = self.reader.size(part["mask"])
             # The provider's points have their origin at the bottom left.
-            points = [(p["x"] / width, (height - p["y"]) / shown) for p in part["trajectories"]]
-            if mask is not None:
-                yield Stroke(mask=mask, points=tuple(points))
+            points = ((p["x"] / width, (1 - p["y"] / height) / shown) for p in part["trajectories"])
+            strokes.append(Stroke(mask, tuple(points)))
+        return tuple(strokes)
 
-    def sound(self) -> tuple[AudioFrame, ...]:
+    def sound(self) -> AudioFrame | None:
         """Return the voice or the source's own sound, as far as it can be heard here."""
-        voice = self.reader.read(self.payload.get("audio_url"), "audio_url", sound_of)
-        if voice == []:
-            raise BrokenInputError("audio_url: there is no sound in it")
-        if voice or not self.is_on("keep_audio"):
-            return tuple(voice or ())
-        return tuple(self.reader.read(self.payload.get("video_url"), "video_url", sound_of) or ())
+        source = self.payload.get("video_url") if self.is_on("keep_audio") else None
+        return self.reader.sound(self.payload.get("audio_url", source))
 
-    def aspect(self, footage: Footage | None) -> float | None:
-        """Return the shape where an input decides it."""
-        faces_like_video = self.payload.get("character_orientation", "video") == "video"
-        if isinstance(footage, Clip) and ("image_url" not in self.payload or faces_like_video):
-            has_ratio = MODELS[self.payload["model"]].param("aspect_ratio") is not None
-            return None if has_ratio else footage.poster.width / footage.poster.height
-        size = self._start_size()
-        return size and size[0] / size[1]
+    def aspect(self, starts: tuple[Image.Image, ...], clip: Clip | None) -> float:
+        """Return width by height: an input's, or the one that was asked for."""
+        has_ratio = MODELS[self.payload["model"]].param("aspect_ratio") is not None
+        is_like_image = self.payload.get("character_orientation") == "image"
+        if clip and not has_ratio and not (starts and is_like_image):
+            return clip.poster.width / clip.poster.height
+        if len(starts) == 1 and is_reference(self.values("image_url")[0]):
+            return starts[0].width / starts[0].height
+        return float(Fraction(self.payload.get("aspect_ratio", "16:9").replace(":", "/")))
 
     def is_on(self, name: str) -> bool:
         """Tell whether the flag `name` is set, by hand or by default."""
         param = MODELS[self.payload["model"]].param(name)
         return bool(param and self.payload.get(name, param.default))
 
-    def _shown(self, start: Image.Image) -> float:
-        """Return which share of the start image's height is left without a caption."""
-        width, height = self._start_size() or start.size
-        return min(start.height * width / (start.width * height), 1.0)
-
-    def _start_size(self) -> Size | None:
-        value = self.payload.get("image_url")
-        first = value[0] if isinstance(value, list) else value
-        return self.reader.read(first, "image_url", upright_size)
-
 
 def _words_and_seconds(shot: Any) -> tuple[str, float]:
     if isinstance(shot, dict):
         return shot["prompt"], shot.get("duration", _USUAL_SECONDS)
     return shot, 1.0
-
-
-def _tidy(seconds: float) -> float:
-    """Return seconds as an answer tells them; whole ones are whole numbers."""
-    rounded = round(seconds, 2)
-    return int(rounded) if rounded.is_integer() else rounded

@@ -3,30 +3,18 @@
 import asyncio
 import socket
 import threading
-import time
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import uvicorn
-from starlette.applications import Starlette
 from uvicorn.server import ServerState
 
 from kling_ui.catalog import Inputs
-from kling_ui.simulator.cdn import Cdn
 from kling_ui.simulator.endpoints import Endpoints
-from kling_ui.simulator.faults import (
-    Fault,
-    FaultInjector,
-    FaultPlan,
-    FaultyProtocol,
-    RecordedRequest,
-)
+from kling_ui.simulator.faults import Fault, FaultInjector, FaultyProtocol, RecordedRequest
 from kling_ui.simulator.input_reader import InputReader
-from kling_ui.simulator.model_list import ALIASES, ModelList
-from kling_ui.simulator.studio import Studio
+from kling_ui.simulator.studio import Studio, cdn
 from kling_ui.simulator.tasks import Store
 
 _HOST = "127.0.0.1"
@@ -38,10 +26,9 @@ class Simulator:
     """The provider on loopback. `start` and `stop` it, or use it in a `with`.
 
     `folder` keeps the tasks, which survive a restart like real ones. `seconds` is how long a
-    generation takes (below 1, as in tests, the videos are small drafts). A port of 0 is a free
-    one, kept from the first start on. `key` None takes any key, else only that one.
-    `unlisted` holds ids of the catalog that the provider no longer lists or takes, except under
-    their `aliases`; `deprecations` are rows of `/v1/models/deprecations`.
+    generation takes (below 1, as in tests, the videos are small drafts). `port` is the
+    API's; 0 is a free one, kept from the first start on. `key` None takes any key, else only
+    that one.
     """
 
     def __init__(
@@ -50,23 +37,14 @@ class Simulator:
         folder: Path,
         seconds: float = 8.0,
         port: int = 0,
-        cdn_port: int = 0,
         key: str | None = None,
-        unlisted: Collection[str] = (),
-        aliases: Mapping[str, Sequence[str]] = ALIASES,
-        deprecations: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        self.seen: list[RecordedRequest] = []
         self._folder = folder
         self._seconds = seconds
-        self._ports = [port, cdn_port]
+        self._ports = [port, 0]
         self._key = key
-        self._models = ModelList(
-            unlisted=frozenset(unlisted), aliases=aliases, deprecations=deprecations
-        )
-        self._plan = FaultPlan()
+        self._injector = FaultInjector()
         self._store = Store(folder)
-        self._reader = InputReader(Inputs(folder / "inputs"))
         self._thread: threading.Thread | None = None
 
     @property
@@ -80,28 +58,33 @@ class Simulator:
         return self._url(1)
 
     @property
+    def seen(self) -> list[RecordedRequest]:
+        """The requests that arrived, oldest first."""
+        return self._injector.seen
+
+    @property
     def accepted(self) -> int:
         """How many creations were accepted, failed ones included."""
-        return self._store.accepted()
+        return len(self._store.tasks())
 
     @property
     def charges(self) -> int:
         """How many creations are paid for: accepted, and not failed."""
-        return self._store.charges(now=time.time())
+        return len(self._store.paid())
 
     def plan(self, *faults: Fault) -> None:
         """Append `faults` to the plan."""
-        self._plan.add(*faults)
+        self._injector.plan(*faults)
 
     def clear(self) -> None:
         """Empty the plan of faults."""
-        self._plan.clear()
+        self._injector.clear()
 
     def start(self) -> None:
         """Start both servers and return when they answer."""
         if self._thread is not None:
             raise RuntimeError("The simulator is running already.")
-        listeners = _listen(self._ports)
+        listeners = [socket.create_server((_HOST, port)) for port in self._ports]
         self._ports = [listener.getsockname()[1] for listener in listeners]
         self._loop, self._stopping = asyncio.new_event_loop(), asyncio.Event()
         self._thread = threading.Thread(
@@ -130,78 +113,45 @@ class Simulator:
             raise RuntimeError("The simulator has no address before it is started.")
         return f"http://{_HOST}:{self._ports[index]}"
 
-    def _apps(self, studio: Studio) -> tuple[Starlette, Starlette]:
+    def _run(self, listeners: list[socket.socket]) -> None:
+        reader = InputReader(Inputs(self._folder / "inputs"))
+        is_draft = self._seconds < _DRAFT_BELOW_SECONDS
+        videos = self._folder / "videos"
+        studio = Studio(videos, store=self._store, reader=reader, is_draft=is_draft)
         endpoints = Endpoints(
-            injector=FaultInjector(server="api", plan=self._plan, seen=self.seen),
+            injector=self._injector,
             store=self._store,
             studio=studio,
-            reader=self._reader,
-            models=self._models,
+            reader=reader,
             seconds=self._seconds,
             key=self._key,
-            cdn_url=lambda: self.cdn_url,
+            cdn_url=self.cdn_url,
         )
-        cdn = Cdn(
-            injector=FaultInjector(server="cdn", plan=self._plan, seen=self.seen),
-            store=self._store,
-            studio=studio,
+        # The logging of the process stays as it is.
+        serve = partial(
+            uvicorn.Config,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         )
-        return endpoints.app(), cdn.app()
-
-    def _run(self, listeners: list[socket.socket]) -> None:
-        studio = Studio(
-            self._folder / "videos",
-            reader=self._reader,
-            is_draft=self._seconds < _DRAFT_BELOW_SECONDS,
-            on_failed=lambda task, error: self._store.fail(task, error, now=time.time()),
-        )
+        apps = (endpoints.app(), cdn(self._injector, self._store, studio))
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve(listeners, self._apps(studio)))
+            runner.run(self._serve(listeners, [serve(app) for app in apps]))
         studio.close()
 
-    async def _serve(
-        self, listeners: list[socket.socket], apps: tuple[Starlette, Starlette]
-    ) -> None:
+    async def _serve(self, listeners: list[socket.socket], configs: list[uvicorn.Config]) -> None:
         state = ServerState()
         servers = [
-            await self._loop.create_server(
-                partial(FaultyProtocol, _config(app), state, {}), sock=listener
-            )
-            for listener, app in zip(listeners, apps, strict=True)
+            await self._loop.create_server(partial(FaultyProtocol, config, state, {}), sock=sock)
+            for sock, config in zip(listeners, configs, strict=True)
         ]
         await self._stopping.wait()
         for server in servers:
             server.close()
-        await _hang_up(state)
-
-
-def _listen(ports: list[int]) -> list[socket.socket]:
-    with ExitStack() as stack:
-        listeners = [
-            stack.enter_context(socket.create_server((_HOST, port), backlog=512)) for port in ports
-        ]
-        for listener in listeners:
-            # Accepted connections inherit it: small answers are sent at once.
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        stack.pop_all()
-    return listeners
-
-
-def _config(app: Starlette) -> uvicorn.Config:
-    """Tell uvicorn what to serve, and to leave the logging of the process as it is."""
-    return uvicorn.Config(
-        app,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-    )
-
-
-async def _hang_up(state: ServerState) -> None:
-    """Abort what is still open, so that the requests in it end by themselves."""
-    running = list(state.tasks)
-    for connection in list(state.connections):
-        connection.transport.abort()
-    if running:
-        await asyncio.wait(running, timeout=0.5)
+        # The requests in what is still open end by themselves.
+        running = list(state.tasks)
+        for connection in list(state.connections):
+            connection.transport.abort()
+        if running:
+            await asyncio.wait(running, timeout=0.5)

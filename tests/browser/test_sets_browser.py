@@ -74,8 +74,7 @@ def set_id(page: Page) -> str:
 
 def is_accepted(app: App, count: int) -> None:
     """Assert that this many requests were accepted and charged, none of them twice."""
-    log = app.simulator._store.log(since=0, limit=10**6, offset=0)
-    ids = [logged.client_request_id for logged in log if logged.task]
+    ids = [task.client_request_id for task in app.simulator._store.tasks()]
     assert len(ids) == len(set(ids)) == count
     assert app.simulator.accepted == count
 

@@ -32,7 +32,13 @@ PRICE = 0.21
 """What the simulator's list asks for five seconds of MODEL."""
 
 GOING_ON = Fault(on="get", kind="word", word="generating", times=None)
-FULL = Fault(on="create", kind="parallel_limit", times=None)
+FULL = Fault(
+    on="create",
+    kind="status",
+    status=429,
+    message="parallel task over resource pack limit (1303)",
+    times=None,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -77,8 +83,7 @@ def assert_each_is_accepted_once(simulator, submitted):
 
 def accepted(simulator):
     """Return how often each id was accepted."""
-    log = simulator._store.log(since=0, limit=10**6, offset=0)
-    return Counter(logged.client_request_id for logged in log if logged.task)
+    return Counter(task.client_request_id for task in simulator._store.tasks())
 
 
 # -- refused whole

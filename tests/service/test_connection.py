@@ -116,7 +116,7 @@ async def test_the_same_key_again_makes_no_second_connection(service):
     ("key", "fault", "words"),
     [
         ("two words", None, "characters that no key has"),
-        (WRONG_KEY, Fault(on="billing", kind="wrong_key"), "refused this key"),
+        (WRONG_KEY, Fault(on="billing", kind="status", status=401), "refused this key"),
         (WRONG_KEY, Fault(on="billing", kind="status", status=503), "could not be tested"),
         (WRONG_KEY, Fault(on="billing", kind="reset_before"), "could not be tested"),
     ],

@@ -584,12 +584,11 @@ async def test_an_unknown_word_means_still_going(service, simulator, word):
     assert_a_video_is_there(service, snapshots[-1])
 
 
-@pytest.mark.parametrize("word", ["COMPLETED", "succeeded", None])
+@pytest.mark.parametrize("word", ["COMPLETED", "succeeded", "completed"])
 async def test_finished_without_an_address_is_paid_for_said_at_once_and_asked_again(
     service, simulator, runtime, word
 ):
-    without = {"kind": "word", "word": word} if word else {"kind": "missing_url"}
-    simulator.plan(Fault(on="get", times=4, **without))
+    simulator.plan(Fault(on="get", kind="word", word=word, times=4))
     snapshots = await made(service)
     [saving, *_] = [each for each in snapshots if each.status is Status.SAVING]
     assert saving.error.kind == "not_saved"
@@ -605,7 +604,7 @@ async def test_finished_without_an_address_is_paid_for_said_at_once_and_asked_ag
 async def test_a_video_without_an_address_is_asked_for_until_it_can_not_be_there_any_more(
     service, simulator, runtime
 ):
-    simulator.plan(Fault(on="get", kind="missing_url", times=None))
+    simulator.plan(Fault(on="get", kind="word", word="completed", times=None))
     last = await at_rest(service, (await made(service))[-1].id)
     assert (last.status, last.error.kind) == (Status.SAVING, "not_saved")
     assert "it may be gone there" in last.error.message
@@ -909,12 +908,11 @@ async def test_a_prompt_against_the_policy_fails_as_the_provider_says(service, s
 # -- fetching the file
 
 SPOILED = {
-    "truncated": Fault(on="download", kind="truncated"),
     "half as if whole": Fault(on="download", kind="short"),
     "a page": Fault(on="download", kind="html"),
     "a gateway": Fault(on="download", kind="html", status=502),
     "garbage": Fault(on="download", kind="garbage"),
-    "empty": Fault(on="download", kind="empty"),
+    "empty": Fault(on="download", kind="garbage", body=b""),
     "expired": Fault(on="download", kind="expired"),
     "gone": Fault(on="download", kind="status", status=410),
     "not there": Fault(on="download", kind="status", status=404),

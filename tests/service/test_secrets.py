@@ -98,7 +98,7 @@ async def test_the_host_of_the_files_never_sees_the_key(service, strict):
     strict.plan(
         Fault(on="download", kind="expired"),
         Fault(on="download", kind="redirect"),
-        Fault(on="download", kind="truncated"),
+        Fault(on="download", kind="cut"),
     )
     assert (await made(service))[-1].status is Status.COMPLETED
     fetches = [seen for seen in strict.seen if seen.path.startswith("/files/")]

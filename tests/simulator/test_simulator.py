@@ -21,10 +21,9 @@ import pytest
 from PIL import Image
 
 from kling_ui.catalog import MODELS
-from kling_ui.simulator import Fault, Simulator, pictures, studio
-from kling_ui.simulator.faults import FaultInjector
+from kling_ui.simulator import Fault, Simulator, faults, pictures, studio
 from kling_ui.simulator.model_list import credits_for
-from kling_ui.simulator.tasks import CREDITS_PER_USD, new_task
+from kling_ui.simulator.tasks import CREDITS_PER_USD, Task, accepted
 
 MODEL = "kling-video/v1.6/standard/text-to-video"
 KLING = "/v2/generate/video/kling/generation"
@@ -43,15 +42,6 @@ VARIABLE = "kling-video/v1.5/standard/image-to-video"
 UNPRICED = "kling-video/v1.6/standard/multi-image-to-video"
 LIST_TYPE = "internal/video-generations/submit"
 ADDRESS = "https://pictures.example.com/album/beach.jpg"
-
-
-ADDRESS_SHAPES = (
-    *("video.url", "video", "video[]", "video[].url", "videos", "videos[]", "videos[].url"),
-    *("videos.url", "video_url", "videoUrl", "url", "content.url", "output", "output[]"),
-    *("output.url", "output[].url", "assets[]", "assets[].url", "data.url", "data.video.url"),
-    *("data.video_url", "data.output[]"),
-)
-"""Where the address of a finished video has been seen."""
 
 
 @pytest.fixture
@@ -161,7 +151,8 @@ def test_a_fresh_generation_is_queued(tmp_path):
     ("now", "phase"), [(100, "queued"), (101.4, "queued"), (101.6, "generating"), (110, "due")]
 )
 def test_a_task_goes_through_its_phases_by_the_clock(now, phase):
-    assert new_task(BODY, seconds=10, credits_=0, now=100).phase(now) == phase
+    task = accepted(Task(created=100), BODY, seconds=10, credits_=0)
+    assert task.phase(now) == phase
 
 
 def test_an_id_holds_a_colon_and_slashes_on_one_route_and_is_short_on_the_other(api):
@@ -205,7 +196,7 @@ def test_the_same_post_twice_is_paid_twice(sim, api):
 
 
 @pytest.mark.parametrize(
-    ("ratio", "shape"), [("16:9", (180, 320)), ("9:16", (320, 180)), ("1:1", (216, 216))]
+    ("ratio", "shape"), [("16:9", (180, 320)), ("9:16", (320, 180)), ("1:1", (240, 240))]
 )
 def test_the_video_is_a_real_mp4_of_the_asked_shape(api, tmp_path, ratio, shape):
     file = tmp_path / "video.mp4"
@@ -286,7 +277,8 @@ def test_a_prompt_with_refuse_is_refused(sim, api):
 
 
 def test_a_prompt_with_slow_takes_five_times_as_long():
-    task = new_task({**BODY, "prompt": "[slow]"}, seconds=2, credits_=0, now=100)
+    slow = {**BODY, "prompt": "[slow]"}
+    task = accepted(Task(created=100), slow, seconds=2, credits_=0)
     assert [task.phase(now) for now in (101, 109, 110)] == ["queued", "generating", "due"]
 
 
@@ -364,7 +356,12 @@ def test_a_body_of_another_type_is_refused(api):
         ("GET", f"{UNIVERSAL}?generation_id=unknown", 404, "Inference not found"),
         ("GET", "/v2/logs?period=24h&limit=0", 400, "limit: Expected number from 1 to 100"),
         ("GET", "/v2/logs?period=24h&limit=x", 400, "limit: Expected number from 1 to 100"),
-        ("GET", "/v2/logs?period=yesterday", 400, "period: Expected a time like 24h"),
+        (
+            "GET",
+            "/v2/logs?period=yesterday",
+            400,
+            "period: Expected a time like 24h, or start and end in ISO 8601",
+        ),
     ],
 )
 def test_what_can_not_be_answered_is_refused_in_the_envelope(api, method, path, status, message):
@@ -373,12 +370,18 @@ def test_what_can_not_be_answered_is_refused_in_the_envelope(api, method, path, 
 
 @pytest.mark.parametrize(
     "query",
-    ["", "start=2026-01-01T00:00:00Z", "end=2026-01-01T00:00:00Z", "start=monday&end=sunday"],
+    [
+        "",
+        "period=yesterday",
+        "start=2026-01-01T00:00:00Z",
+        "end=2026-01-01T00:00:00Z",
+        "start=monday&end=sunday",
+    ],
 )
 def test_the_log_needs_a_period_or_a_start_and_an_end(api, query):
     answer = api.get(f"/v2/logs?{query}")
     assert answer.status_code == 400
-    assert "Expected period, or start and end in ISO 8601" in answer.json()["message"]
+    assert "Expected a time like 24h, or start and end in ISO 8601" in answer.json()["message"]
 
 
 def test_an_unknown_model_is_not_found(api):
@@ -516,38 +519,6 @@ def test_sound_a_better_mode_and_another_provider_cost_more(model, less, more):
     assert low < high
 
 
-def test_a_withdrawn_model_is_neither_listed_nor_taken_and_names_its_successor(tmp_path):
-    row = {"id": MODEL, "status": "withdrawn", "replaced_by": V3}
-    with (
-        Simulator(folder=tmp_path, unlisted={MODEL}, deprecations=[row]) as sim,
-        client(sim) as api,
-    ):
-        assert set(listed(api)) == set(MODELS) - {MODEL}
-        answer = api.post(KLING, json=BODY)
-        assert_problem(answer, 404, f"Model {MODEL} not found; use {V3} instead")
-        told = api.get("/v1/models/deprecations")
-    assert told.headers["cache-control"] == "max-age=300"
-    assert told.json()["data"] == [{**row, "aliases": [], "shutdown_at": None, "reason": None}]
-    assert sim.accepted == 0
-
-
-def test_a_model_can_go_by_its_alias_alone(tmp_path):
-    values = {"image_url": ADDRESS, "video_url": "https://videos.example.com/dance.mp4"}
-    with Simulator(folder=tmp_path, seconds=SECONDS, unlisted={MOTION}) as sim, client(sim) as api:
-        assert MOTION not in listed(api)
-        assert MOTION_PRO in listed(api)
-        assert api.post(UNIVERSAL, json={"model": MOTION, **values}).status_code == 404
-        assert api.post(UNIVERSAL, json={"model": MOTION_PRO, **values}).status_code == 201
-        assert [row["model"] for row in rows(api)] == [MOTION_PRO, MOTION]
-
-
-def test_aliases_can_be_set(tmp_path):
-    names = {"unlisted": {MOTION}, "aliases": {MODEL: ["new"]}}
-    with Simulator(folder=tmp_path, **names) as sim, client(sim, "") as api:
-        assert MOTION_PRO not in listed(api)
-        assert listed(api)[MODEL]["aliases"] == ["new"]
-
-
 # The log
 
 
@@ -586,9 +557,9 @@ def test_the_log_goes_back_92_days(tmp_path, days, is_listed):
     with Simulator(folder=tmp_path, seconds=SECONDS) as sim, client(sim) as api:
         start(api)
         file = tmp_path / "requests.jsonl"
-        change = json.loads(file.read_text())
-        change["request"]["created"] -= days * 86400
-        file.write_text(json.dumps(change))
+        task = json.loads(file.read_text())
+        task["created"] -= days * 86400
+        file.write_text(json.dumps(task))
     with Simulator(folder=tmp_path, seconds=SECONDS) as sim, client(sim) as api:
         assert len(rows(api, period="365d")) == is_listed
 
@@ -669,22 +640,8 @@ def test_a_hanging_post_does_not_answer(sim, api):
         ({"kind": "status"}, 503, "Service Unavailable"),
         ({"kind": "status", "status": 429}, 429, "Too Many Requests"),
         ({"kind": "status", "status": 524}, 524, "Error"),
-        ({"kind": "status", "status": 400, "message": ["a", "b"]}, 400, ["a", "b"]),
+        ({"kind": "status", "status": 400, "message": "No."}, 400, "No."),
         ({"kind": "status", "status": 504, "after": True}, 504, "Gateway Timeout"),
-        ({"kind": "no_route"}, 404, f"Cannot POST {KLING}"),
-        ({"kind": "wrong_key"}, 401, "Incorrect API key provided"),
-        ({"kind": "no_access"}, 403, "This API key has no access to this model"),
-        (
-            {"kind": "no_credits"},
-            403,
-            "You've run out of credits. Please top up your balance to continue",
-        ),
-        ({"kind": "parallel_limit"}, 429, "parallel task over resource pack limit (1303)"),
-        (
-            {"kind": "parallel_limit", "status": 400, "message": "too many tasks"},
-            400,
-            "too many tasks",
-        ),
     ],
     ids=lambda value: value["kind"] if isinstance(value, dict) else "",
 )
@@ -693,31 +650,8 @@ def test_a_post_can_be_refused_in_the_providers_words(sim, api, fault, status, m
     assert_problem(api.post(KLING, json=BODY), status, message)
     is_accepted = fault.get("after", False)
     assert sim.accepted == is_accepted
-    kept_out = fault["kind"] in {"no_route", "wrong_key"}
-    expected = [] if kept_out else ["succeeded" if is_accepted else "failed"]
+    expected = ["succeeded" if is_accepted else "failed"]
     assert [row["status"] for row in rows(api, period="1h", model=MODEL)] == expected
-
-
-@pytest.mark.parametrize(
-    ("fault", "data"),
-    [
-        (Fault(on="create", kind="no_credits"), {"kind": "err_insufficent_credits"}),
-        (
-            Fault(
-                on="create",
-                kind="status",
-                status=422,
-                data={"detail": [{"loc": ["body", "prompt"], "msg": "too long"}]},
-            ),
-            {"detail": [{"loc": ["body", "prompt"], "msg": "too long"}]},
-        ),
-        (Fault(on="create", kind="status"), {}),
-    ],
-    ids=["credits", "detail", "nothing"],
-)
-def test_a_refusal_carries_its_data(sim, api, fault, data):
-    sim.plan(fault)
-    assert api.post(KLING, json=BODY).json()["error"]["data"] == data
 
 
 def test_a_planned_refusal_of_a_request_without_a_key_is_a_refusal(sim, api):
@@ -730,43 +664,6 @@ def test_a_planned_refusal_of_a_request_without_a_key_is_a_refusal(sim, api):
 def test_a_retry_after_is_sent_only_where_it_is_planned(sim, api):
     sim.plan(Fault(on="create", kind="status", status=429, retry_after="2"))
     assert api.post(KLING, json=BODY).headers["retry-after"] == "2"
-
-
-@pytest.mark.parametrize("is_carried_out", [False, True])
-def test_a_200_can_hold_an_error(sim, api, is_carried_out):
-    sim.plan(Fault(on="create", kind="envelope", status=504, after=is_carried_out))
-    answer = api.post(KLING, json=BODY)
-    assert (answer.status_code, answer.json()["status"]) == (200, 504)
-    assert sim.accepted == is_carried_out
-
-
-@pytest.mark.parametrize(
-    ("kind", "more"),
-    [
-        ("status", {"status": 504, "after": True}),
-        ("html", {"status": 502, "after": True}),
-        ("envelope", {"after": True}),
-        ("garbage", {}),
-        ("no_id", {}),
-    ],
-)
-@pytest.mark.parametrize("keeps", [False, True])
-def test_an_answer_without_an_id_can_keep_it_in_its_headers(sim, api, kind, more, keeps):
-    sim.plan(Fault(on="create", kind=kind, keeps_inference_id=keeps, **more))
-    answer = api.post(KLING, json=BODY)
-    (row,) = rows(api)
-    assert row["inference_id"] not in answer.text
-    assert answer.headers.get("x-inference-id") == (row["inference_id"] if keeps else None)
-
-
-@pytest.mark.parametrize(("broken", "whole"), [(KLING, UNIVERSAL), (UNIVERSAL, KLING)])
-def test_one_of_the_routes_can_fail_alone(sim, api, broken, whole):
-    sim.plan(Fault(on="create", kind="no_route", path=broken, times=None))
-    assert [api.post(path, json=BODY).status_code for path in (whole, broken, whole)] == [
-        201,
-        404,
-        201,
-    ]
 
 
 @pytest.mark.parametrize(("status", "after"), [(None, False), (502, True), (504, True)])
@@ -836,61 +733,6 @@ def test_a_task_can_end_in_any_word_and_form_and_is_not_charged(sim, api, word, 
     assert api.get("/v2/billing").json()["current_balance"] == 100
 
 
-@pytest.mark.parametrize("word", ["queued", "generating", "dreaming"])
-def test_a_note_can_stand_beside_a_going_word(sim, api, word):
-    task_id = start(api)
-    note = {"name": "fallback", "message": "kling is busy, trying fal"}
-    sim.plan(Fault(on="get", kind="note", word=word, error=note))
-    answer = state(api, task_id).json()
-    assert (answer["status"], answer["error"]) == (word, note)
-    assert finished(api, task_id)["status"] == "completed"
-    assert sim.charges == 1
-
-
-def addresses(value):
-    """Return every address in an answer."""
-    if isinstance(value, dict | list):
-        parts = value.values() if isinstance(value, dict) else value
-        return [found for part in parts for found in addresses(part)]
-    return [value] if str(value).startswith("http") else []
-
-
-def test_the_address_of_a_finished_video_can_stand_anywhere(sim, api):
-    task_id = start(api)
-    for shape in ADDRESS_SHAPES:
-        sim.plan(Fault(on="get", kind="completed", shape=shape))
-        answer = state(api, task_id).json()
-        (url,) = addresses(answer)
-        assert answer["status"] == "completed"
-        assert shape.partition(".")[0].removesuffix("[]") in answer
-        assert fetch(url).content[4:8] == b"ftyp"
-
-
-def test_a_shape_says_where_the_address_stands_and_what_stands_beside_it(sim, api):
-    task_id = start(api)
-    told = {"shape": "data.videos[].url", "word": "SUCCESS", "error": "a note"}
-    sim.plan(Fault(on="get", kind="completed", **told))
-    answer = state(api, task_id).json()
-    (url,) = addresses(answer)
-    assert answer["data"] == {"videos": [{"url": url}]}
-    assert (answer["status"], answer["error"]) == ("SUCCESS", "a note")
-
-
-def test_a_task_can_be_unknown_for_good(sim, api):
-    task_id = start(api)
-    sim.plan(Fault(on="get", kind="unknown_task", times=None))
-    for path in (KLING, UNIVERSAL) * 2:
-        assert_problem(state(api, task_id, path), 404, "Inference not found")
-    assert sim.charges == 1
-
-
-def test_a_task_can_be_completed_without_a_url(sim, api):
-    task_id = start(api)
-    sim.plan(Fault(on="get", kind="missing_url"))
-    answer = state(api, task_id).json()
-    assert (answer["status"], answer["video"]) == ("completed", {})
-
-
 LOOKS = {
     "get": KLING,
     "logs": "/v2/logs?period=24h",
@@ -909,19 +751,15 @@ def test_a_look_can_go_wrong_in_every_common_way_and_changes_nothing(sim, api, s
             api.get(LOOKS[stage], params=params)
     sim.plan(
         Fault(on=stage, kind="status", status=404),
-        Fault(on=stage, kind="wrong_key"),
-        Fault(on=stage, kind="no_access"),
-        Fault(on=stage, kind="no_route"),
         Fault(on=stage, kind="html", status=403),
         Fault(on=stage, kind="html", status=524),
-        Fault(on=stage, kind="envelope", status=500),
         Fault(on=stage, kind="garbage"),
     )
-    answers = [api.get(LOOKS[stage], params=params) for _ in range(8)]
+    answers = [api.get(LOOKS[stage], params=params) for _ in range(4)]
     codes = [answer.status_code for answer in answers]
-    assert codes == [404, 401, 403, 404, 403, 524, 200, 200]
-    assert "<html>" in answers[4].text
-    assert answers[7].content == Fault(on=stage, kind="garbage").body
+    assert codes == [404, 403, 524, 200]
+    assert "<html>" in answers[1].text
+    assert answers[3].content == Fault(on=stage, kind="garbage").body
     assert finished(api, task_id)["status"] == "completed"
 
 
@@ -934,7 +772,7 @@ def test_log_rows_can_be_late(sim, api):
 # Faults on download
 
 
-@pytest.mark.parametrize("kind", ["truncated", "cut", "reset_before", "reset_after", "hang"])
+@pytest.mark.parametrize("kind", ["cut", "reset_before", "reset_after", "hang"])
 def test_a_download_can_break_off(sim, api, kind):
     url = video_url(api)
     sim.plan(Fault(on="download", kind=kind, seconds=0.05))
@@ -943,9 +781,9 @@ def test_a_download_can_break_off(sim, api, kind):
     assert fetch(url).status_code == 200
 
 
-def test_a_truncated_download_announces_the_whole_file(sim, api):
+def test_a_cut_download_announces_the_whole_file(sim, api):
     video = finished(api, start(api))["video"]
-    sim.plan(Fault(on="download", kind="truncated"))
+    sim.plan(Fault(on="download", kind="cut"))
     with httpx.stream("GET", video["url"], verify=False) as answer:
         assert int(answer.headers["content-length"]) == video["file_size"]
 
@@ -955,7 +793,6 @@ def test_a_truncated_download_announces_the_whole_file(sim, api):
     [
         (Fault(on="download", kind="short"), b"\0\0\0"),
         (Fault(on="download", kind="html"), b"<html>"),
-        (Fault(on="download", kind="empty"), b""),
         (Fault(on="download", kind="garbage", body=b"noise"), b"noise"),
     ],
     ids=lambda value: getattr(value, "kind", ""),
@@ -1020,25 +857,10 @@ def test_faults_come_in_order_and_as_often_as_planned(sim, api):
     assert api.get("/v2/billing").status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        (
-            {"on": "logs", "kind": "expired"},
-            (
-                "kind='expired' does not exist on logs; there are cut, envelope, garbage, hang, "
-                "html, late, no_access, no_route, reset_after, reset_before, status, wrong_key."
-            ),
-        ),
-        (
-            {"on": "post", "kind": "hang"},
-            "on='post': expected one of create, get, logs, models, billing, download.",
-        ),
-    ],
-)
-def test_a_fault_that_can_not_be_is_refused(values, message):
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        Fault(**values)
+@pytest.mark.parametrize(("on", "kind"), [("logs", "expired"), ("post", "hang"), ("get", "x")])
+def test_a_fault_that_can_not_be_is_refused(on, kind):
+    with pytest.raises(ValueError, match=f"There is no fault '{kind}' on '{on}'"):
+        Fault(on=on, kind=kind)
 
 
 # The life of the simulator
@@ -1177,11 +999,10 @@ def test_there_is_no_address_before_the_start(tmp_path):
         _ = Simulator(folder=tmp_path).base_url
 
 
-def test_a_taken_port_is_told_and_frees_the_other(tmp_path, sim):
-    port = int(sim.cdn_url.rpartition(":")[2])
-    other = Simulator(folder=tmp_path / "other", cdn_port=port)
+def test_a_taken_port_is_told(tmp_path, sim):
+    port = int(sim.base_url.rpartition(":")[2])
     with pytest.raises(OSError, match="in use"):
-        other.start()
+        Simulator(folder=tmp_path / "other", port=port).start()
 
 
 def test_many_requests_at_once_are_all_answered(sim, api):
@@ -1192,17 +1013,14 @@ def test_many_requests_at_once_are_all_answered(sim, api):
     assert set(words) == {200}
 
 
-def test_what_was_recorded_keeps_within_its_bound_whatever_comes():
-    class Request:
-        method, query_params, headers = "POST", {}, {}
-        url = httpx.URL("http://host/path")
-
-    seen = []
-    injector = FaultInjector(server="api", plan=None, seen=seen)
-    for size in (*[10] * 50, 90_000_000, 80_000_000, 10):
-        injector.record(Request, bytes(size))
-    assert sum(len(each.body) for each in seen) <= 2**27
-    assert [len(each.body) for each in seen[-2:]] == [80_000_000, 10]
+def test_what_was_recorded_keeps_within_bounds(sim, api, monkeypatch):
+    monkeypatch.setattr(faults, "_MOST_REQUESTS", 10)
+    monkeypatch.setattr(faults, "_MOST_BODY_BYTES", 1000)
+    api.post(KLING, content=bytes(2000))
+    assert sim.seen[-1].body == b""
+    for _ in range(30):
+        api.get("/v1/models")
+        assert len(sim.seen) <= 10
 
 
 @pytest.mark.parametrize("line", ["{", '{"request": {"task": {"id": 1}}}', "[]", "\x00"])

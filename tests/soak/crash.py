@@ -191,7 +191,7 @@ def trouble(chance: random.Random) -> list[Fault]:
             Fault(on="get", kind="hang", seconds=late),
             Fault(on="logs", kind="late"),
             Fault(on="download", kind="hang", seconds=late),
-            Fault(on="download", kind="truncated"),
+            Fault(on="download", kind="cut"),
         ],
         chance.choice([0, 0, 1, 2]),
     )
@@ -271,12 +271,10 @@ def see_everything_through(data: Path, simulator: Simulator) -> None:
 def figures(data: Path, simulator: Simulator) -> Figures:
     """Compare the ledger and the files with what the provider counts."""
     rows = rows_of(data)
-    made = [
-        logged for logged in simulator._store.log(since=0, limit=10**6, offset=0) if logged.task
-    ]
+    made = simulator._store.tasks()
     by_task = {row.task_id: row for row in rows if row.task_id}
-    per_click = Counter(logged.task.payload["prompt"] for logged in made)
-    per_row = Counter(logged.client_request_id for logged in made)
+    per_click = Counter(task.payload["prompt"] for task in made)
+    per_row = Counter(task.client_request_id for task in made)
     statuses = Counter(row.status for row in rows)
     return Figures(
         rows=len(rows),
@@ -287,7 +285,7 @@ def figures(data: Path, simulator: Simulator) -> Figures:
         rejected=statuses[Status.REJECTED],
         waiting=statuses[Status.WAITING],
         failed=statuses[Status.FAILED],
-        lost=[logged.task.id for logged in made if not is_had(by_task.get(logged.task.id), data)],
+        lost=[task.id for task in made if not is_had(by_task.get(task.id), data)],
         doubled=[each for each, count in (per_click + per_row).items() if count > 1],
     )
 

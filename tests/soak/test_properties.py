@@ -75,15 +75,12 @@ asking = st.one_of(
         **REFUSED,
         word={"word": ["waiting", "active", "on the runway", "completed", ""]},
         error={"error": ERRORS},
-        missing_url={},
     ),
     faults("get", garbage={"body": NO_ENDS}),
     faults("get", html={"status": [401, 403, 404, 524]}),
 )
 searching = faults("logs", **ANYWHERE, **REFUSED, late={})
-fetching = faults(
-    "download", **ANYWHERE, **REFUSED, truncated={}, short={}, empty={}, expired={}, redirect={}
-)
+fetching = faults("download", **ANYWHERE, **REFUSED, short={}, expired={}, redirect={})
 scripts = st.tuples(
     st.lists(creating, max_size=2),
     st.lists(asking, max_size=3),

@@ -1462,7 +1462,8 @@ async def test_odd_words_are_still_going_and_a_missing_address_does_not_hide_the
 ):
     state = await client.create(PAYLOAD, request_id="odd", route="kling")
     simulator.plan(
-        Fault(on="get", kind="word", word="Dreaming"), Fault(on="get", kind="missing_url")
+        Fault(on="get", kind="word", word="Dreaming"),
+        Fault(on="get", kind="word", word="completed"),
     )
     for word, is_finished in (("dreaming", False), ("completed", True)):
         state = await client.get(state.task_id, route="kling")
@@ -1514,10 +1515,10 @@ async def test_a_late_log_shows_nothing_yet(simulator, client):
         (Fault(on="download", kind="status"), "status"),
         (Fault(on="download", kind="status", status=404), "not_found"),
         (Fault(on="download", kind="html", status=200), "not_video"),
-        (Fault(on="download", kind="truncated"), "truncated"),
+        (Fault(on="download", kind="cut"), "truncated"),
         (Fault(on="download", kind="garbage"), "not_video"),
         (Fault(on="download", kind="short"), "wrong_size"),
-        (Fault(on="download", kind="empty"), "empty"),
+        (Fault(on="download", kind="garbage", body=b""), "empty"),
         (Fault(on="download", kind="expired"), "expired"),
         (Fault(on="download", kind="redirect", location="http://10.0.0.1/"), "refused_address"),
         (Fault(on="download", kind="redirect"), None),

@@ -53,9 +53,7 @@ def write(
 
 
 def rendered(path):
-    scene = Scene(
-        text="Rain", title="Kling", seconds=1, aspect_ratio="16:9", take="one", is_draft=True
-    )
+    scene = Scene(text="Rain", title="Kling", seconds=1, take="one", is_draft=True)
     assert render(scene, path, is_given_up=Event())
     return path
 

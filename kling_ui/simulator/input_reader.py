@@ -33,6 +33,7 @@ MICROSECOND = Fraction(1, 1_000_000)
 """What the frames of clips count their time in."""
 _CONTAINERS = ("mov", "matroska", "wav", "mp3", "aac")
 _LARGEST = (1800, 1800)
+_MAX_FRAME_PIXELS = str(8192 * 4352)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,4 +138,7 @@ class InputReader:
 
 
 def _stream(container: InputContainer) -> VideoStream:
-    return film(container) or container.streams.video[0]
+    stream = film(container) or container.streams.video[0]
+    # A frame further on may be far larger than the first, which was looked at.
+    stream.codec_context.options = {"max_pixels": _MAX_FRAME_PIXELS}
+    return stream

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -84,7 +85,7 @@ class Simulator:
         """Start both servers and return when they answer."""
         if self._thread is not None:
             raise RuntimeError("The simulator is running already.")
-        listeners = [socket.create_server((_HOST, port)) for port in self._ports]
+        listeners = _listen(self._ports)
         self._ports = [listener.getsockname()[1] for listener in listeners]
         self._loop, self._stopping = asyncio.new_event_loop(), asyncio.Event()
         self._thread = threading.Thread(
@@ -155,3 +156,15 @@ class Simulator:
             connection.transport.abort()
         if running:
             await asyncio.wait(running, timeout=0.5)
+
+
+def _listen(ports: list[int]) -> list[socket.socket]:
+    with ExitStack() as stack:
+        listeners = [
+            stack.enter_context(socket.create_server((_HOST, port), backlog=512)) for port in ports
+        ]
+        for listener in listeners:
+            # Accepted connections inherit it: else every small answer waits 40 ms for an ACK.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        stack.pop_all()
+    return listeners

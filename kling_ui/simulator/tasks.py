@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -111,7 +111,8 @@ class Store:
 
     def put(self, request: Task) -> None:
         """Keep a request, in place of an earlier state of it."""
-        line = json.dumps(asdict(request))
+        # Not `asdict`: it copies what an error holds, however deep.
+        line = json.dumps({each.name: getattr(request, each.name) for each in fields(Task)})
         # The newline comes first, so that a line cut short does not spoil the next one.
         with self._lock, self._file.open("a", encoding="utf-8") as file:
             file.write(f"\n{line}")

@@ -114,12 +114,19 @@ def running_browser() -> Iterator[Browser]:
 def opened(browser: Browser, app: App, width: int = 1280) -> Iterator[Page]:
     """Yield the page, with nothing running, in a tab that knows nothing of any test before."""
     app.come_to_rest()
+    with tab(browser, app, width) as page:
+        open_page(page, app.url)
+        yield page
+
+
+@contextmanager
+def tab(browser: Browser, app: App, width: int = 1280) -> Iterator[Page]:
+    """Lend an empty tab in which no test before has left anything but files of the page."""
     page = idle_tab(browser, width) or new_tab(browser, width)
     page.context.clear_cookies()
     # Any address of the app whose page is not ours: what ours keeps for later is cleared there.
     page.goto(f"{app.url}robots.txt")
     page.evaluate("localStorage.clear(); sessionStorage.clear()")
-    open_page(page, app.url)
     yield page
     leave(page)
 

@@ -8,7 +8,7 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, Page, expect
 
-from browser.rig import COUNT_CALLS, SOON, App, open_page, running_app
+from browser.rig import SOON, App, open_page, running_app, tab
 
 pytestmark = pytest.mark.browser
 
@@ -74,11 +74,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.add_init_script(COUNT_CALLS)
-    yield context.new_page()
-    context.close()
+def page(browser: Browser, made: Made) -> Iterator[Page]:
+    with tab(browser, made.app) as page:
+        yield page
 
 
 def times(page: Page) -> list[float]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.rig import SOON, App, running_app
+from browser.rig import SOON, App, running_app, tab
 from kling_ui.ledger import LIVE, Generation, Ledger, Status
 from kling_ui.service import Runtime
 
@@ -57,12 +57,10 @@ def add(ledger: Ledger, number: int, **values: object) -> Generation:
 
 @pytest.fixture
 def page(browser: Browser, app: App) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.goto(f"{app.url}?tab=history")
-    count_is(page, "1,000 · $499.50")
-    yield page
-    context.close()
+    with tab(browser, app) as page:
+        page.goto(f"{app.url}?tab=history")
+        count_is(page, "1,000 · $499.50")
+        yield page
 
 
 def count_is(page: Page, text: str | re.Pattern[str]) -> None:
@@ -185,11 +183,9 @@ def test_a_new_run_of_another_tab_appears_by_itself_and_takes_are_stacked(page: 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_shows_two_columns(browser: Browser, app: App, scheme: str):
-    context = browser.new_context(viewport={"width": 390, "height": 844})
-    page = context.new_page()
-    page.goto(f"{app.url}?tab=history&__theme={scheme}")
-    expect(shown(page).first).to_be_visible(timeout=SOON)
-    boxes = [shown(page).nth(number).bounding_box() for number in (0, 1, 2)]
-    assert boxes[0]["y"] == boxes[1]["y"] < boxes[2]["y"]
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    context.close()
+    with tab(browser, app, width=390) as page:
+        page.goto(f"{app.url}?tab=history&__theme={scheme}")
+        expect(shown(page).first).to_be_visible(timeout=SOON)
+        boxes = [shown(page).nth(number).bounding_box() for number in (0, 1, 2)]
+        assert boxes[0]["y"] == boxes[1]["y"] < boxes[2]["y"]
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -7,9 +7,9 @@ import zipfile
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from browser.rig import COUNT_CALLS, SOON, App, open_page, press, running_app, status_is, write
+from browser.rig import SOON, App, press, running_app, status_is, write
 
 pytestmark = pytest.mark.browser
 
@@ -27,17 +27,6 @@ PLAYING = """
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     with running_app(tmp_path_factory.mktemp("sets")) as app:
         yield app
-
-
-@pytest.fixture
-def page(browser: Browser, app: App) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.add_init_script(COUNT_CALLS)
-    page = context.new_page()
-    open_page(page, app.url)
-    yield page
-    context.close()
-    app.come_to_rest()
 
 
 def plan(page: Page, mode: str) -> None:

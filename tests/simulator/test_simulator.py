@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 
 from kling_ui.catalog import MODELS
-from kling_ui.simulator import Fault, Simulator, faults, pictures, studio
+from kling_ui.simulator import Fault, Simulator, faults, pictures, server, studio
 from kling_ui.simulator.model_list import credits_for
 from kling_ui.simulator.tasks import CREDITS_PER_USD, Task, accepted
 
@@ -1003,6 +1003,15 @@ def test_a_taken_port_is_told(tmp_path, sim):
     port = int(sim.base_url.rpartition(":")[2])
     with pytest.raises(OSError, match="in use"):
         Simulator(folder=tmp_path / "other", port=port).start()
+
+
+def test_small_answers_do_not_wait_for_the_ones_before_to_be_acknowledged():
+    listeners = server._listen([0, 0])
+    for listener in listeners:
+        with listener, socket.create_connection(listener.getsockname()):
+            connection, _ = listener.accept()
+            with connection:
+                assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_many_requests_at_once_are_all_answered(sim, api):

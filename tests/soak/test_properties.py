@@ -80,7 +80,10 @@ asking = st.one_of(
     faults("get", html={"status": [401, 403, 404, 524]}),
 )
 searching = faults("logs", **ANYWHERE, **REFUSED, late={})
-fetching = faults("download", **ANYWHERE, **REFUSED, short={}, expired={}, redirect={})
+fetching = st.one_of(
+    faults("download", **ANYWHERE, **REFUSED, short={}, expired={}, redirect={}),
+    faults("download", garbage={"body": [b""]}),
+)
 scripts = st.tuples(
     st.lists(creating, max_size=2),
     st.lists(asking, max_size=3),

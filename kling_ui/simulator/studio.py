@@ -63,13 +63,13 @@ class Studio:
     def order(self, task: Task) -> Future[Outcome]:
         """Have the video of `task` rendered unless it is there, being made or can't be made."""
         name = task.file_name
-        if name in self._going:
-            return self._going[name]
+        if going := self._going.get(name):  # its thread may take it away at any time
+            return going
         if self.path(task).exists():
             there = Future[Outcome]()
             there.set_result("made")
             return there
-        self._going[name] = going = Future[Outcome]()
+        going = self._going[name] = Future()
         self._pool.submit(self._work, task, going)
         return going
 

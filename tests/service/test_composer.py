@@ -321,6 +321,24 @@ async def test_every_element_that_is_filled_in_is_shown_and_no_other(form, pictu
     assert changed[shown] == expected
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 6])
+async def test_every_shot_of_a_storyboard_is_shown_and_no_row_without_one(form, count):
+    for model in (TEXT, TURBO):
+        is_timed = MODELS[model].param("multi_prompt").is_timed
+        shots = [{"prompt": "Rain", "duration": 3} if is_timed else "Rain"] * count
+        changed = form.filled(MODELS[model], {"multi_prompt": shots})
+        [board] = [
+            field
+            for field, _ in form._layout.used_by(MODELS[model])
+            if field.name == "multi_prompt"
+        ]
+        _, more, *rows = board.extras
+        assert [changed[row]["visible"] for row in rows] == [
+            number <= max(count, 2) for number in range(1, 7)
+        ]
+        assert changed[more]["visible"] is (count < 6)
+
+
 async def test_an_example_leaves_nothing_of_the_former_form(form, tmp_path, picture):
     changed = form.filled(MODELS[IMAGE], {"prompt": "Rain", "image_url": picture})
     fields = {field.name: field for field, _ in form._layout.used_by(MODELS[IMAGE])}

@@ -50,13 +50,14 @@ def calls(fn):
     for value in WRONG:
         yield [value] * len(fn.inputs), value
     yield [], {}
+    opened = defaults(fn)
     if takes_event_data(fn):
         for data in WRONG_DATA:
-            yield defaults(fn), data
+            yield opened, data
     for position, component in enumerate(fn.inputs):
         if component.get_block_name() in UNCHECKED:
             for value in (*WRONG, "nothing"):
-                yield [*defaults(fn)[:position], value, *defaults(fn)[position + 1 :]], {}
+                yield [*opened[:position], value, *opened[position + 1 :]], {}
 
 
 def test_every_event_of_the_page_answers_wrong_values_in_words(served):

@@ -146,10 +146,10 @@ class Form:
             ),
         ):
             self.then_reckon(switched)
-        # What is typed is told by create.js once the typing pauses; the rest at once.
+        # What is typed is told once the typing pauses; the rest at once.
         text = {id(box) for box in self._layout.controls if isinstance(box, gr.Textbox)}
         told = [control for control in self._layout.controls if id(control) not in text]
-        triggers = [self._layout.typed.click]
+        triggers = [self._layout.price.click]
         triggers += [each.change for each in (self._layout.words, self._layout.control, *told)]
         gr.on(triggers, self._on_change, self.inputs, self._launched, **QUIET)
 

@@ -36,6 +36,9 @@ _EXAMPLE = _DROP.replace("drop", "example") + (
 )
 """A card on the empty stage asks by `klingStart`, since it stands in another component."""
 
+_TYPED = "document.addEventListener('k-typed', () => trigger('click'));"
+"""What is typed is told by create.js once the typing pauses."""
+
 _FRESH = (
     "element.addEventListener('click', event => {"
     " if (event.target.closest('[data-fresh]')) trigger('click'); });"
@@ -156,12 +159,7 @@ class Layout:
                 self.variations = asked_view(
                     "variations", frame=plan_view.frame(), script=plan_view.SCRIPT
                 )
-            self.price = gr.HTML("", elem_id="price", elem_classes=["k-plain"])
-            self.typed = gr.HTML(
-                "",
-                elem_id="typed",
-                js_on_load="document.addEventListener('k-typed', () => trigger('click'));",
-            )
+            self.price = gr.HTML("", elem_id="price", elem_classes=["k-plain"], js_on_load=_TYPED)
 
     def _build(self, section: Section) -> None:
         """Lay out a part of the form: one field for each parameter and kind in the catalog."""

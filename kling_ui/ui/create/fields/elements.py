@@ -8,7 +8,6 @@ import gradio as gr
 
 from kling_ui.catalog import MAX_ELEMENTS, MAX_REFERENCES, Elements, Param
 from kling_ui.ui.create.fields.field import (
-    QUIET,
     Built,
     Field,
     Look,
@@ -23,6 +22,7 @@ from kling_ui.ui.create.fields.media import (
     split,
     split_many,
 )
+from kling_ui.ui.create.fields.rows import GrowingRows
 
 _CONTROLS = 4
 """How many controls each element has."""
@@ -48,27 +48,10 @@ def elements_field(name: str, _built: Built) -> tuple[Field, ...]:
             inputs += [front, views, links, video]
             videos.append(video)
             rows.append(row)
-        more = gr.Button("Add an element", size="sm", elem_classes=["k-quiet-button"])
-    shown = gr.State(1)
-
-    def add(count: int) -> dict[Any, Any]:
-        count = min(count + 1, MAX_ELEMENTS)
-        return {
-            shown: count,
-            rows[count - 1]: gr.Column(visible=True),
-            more: gr.Button(visible=count < MAX_ELEMENTS),
-        }
+        growing = GrowingRows(rows, "Add an element", first=1)
 
     def reveal(raw: Sequence[Any]) -> Updates:
-        filled = [i for i, group in enumerate(_groups(raw), 1) if is_anything_there(group)]
-        count = max(filled, default=1)
-        return {
-            shown: {"value": count},
-            more: {"visible": count < MAX_ELEMENTS},
-            **{row: {"visible": i <= count} for i, row in enumerate(rows, 1)},
-        }
-
-    more.click(add, [shown], [shown, *rows, more], **QUIET)
+        return growing.revealing([is_anything_there(group) for group in _groups(raw)])
 
     def read(param: Param, raw: Sequence[Any], _look: Look) -> Any:
         takes_video = isinstance(param, Elements) and param.takes_video
@@ -95,7 +78,7 @@ def elements_field(name: str, _built: Built) -> tuple[Field, ...]:
             fill=fill,
             updates=updates,
             reveal=reveal,
-            extras=(shown, more, *rows),
+            extras=growing.parts,
         ),
     )
 

@@ -6,7 +6,8 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.catalog import Param, Storyboard
-from kling_ui.ui.create.fields.field import QUIET, Built, Field, Look, Updates
+from kling_ui.ui.create.fields.field import Built, Field, Look, Updates
+from kling_ui.ui.create.fields.rows import GrowingRows
 
 MAX_SHOTS = 6
 """Shots of a storyboard that the form has rows for."""
@@ -34,18 +35,13 @@ def storyboard_field(name: str, _built: Built) -> tuple[Field, ...]:
                     )
                 )
             rows.append(row)
-        more = gr.Button("Add a shot", size="sm", elem_classes=["k-quiet-button"])
-    count = gr.State(_FIRST_SHOTS)
+        growing = GrowingRows(rows, "Add a shot", first=_FIRST_SHOTS)
 
-    def add(shown: int) -> dict[Any, Any]:
-        shown = min(shown + 1, MAX_SHOTS)
-        return {
-            count: shown,
-            rows[shown - 1]: gr.Row(visible=True),
-            more: gr.Button(visible=shown < MAX_SHOTS),
-        }
+    def is_written(raw: Sequence[Any]) -> list[bool]:
+        return [bool((text or "").strip()) for text in raw[:MAX_SHOTS]]
 
-    more.click(add, [count], [count, *rows, more], **QUIET)
+    def reveal(raw: Sequence[Any]) -> Updates:
+        return growing.revealing(is_written(raw))
 
     def read(param: Param, raw: Sequence[Any], _look: Look) -> Any:
         texts, lengths = raw[:MAX_SHOTS], raw[MAX_SHOTS:]
@@ -73,8 +69,9 @@ def storyboard_field(name: str, _built: Built) -> tuple[Field, ...]:
             read=read,
             fill=fill,
             updates=updates,
-            extras=(count, more, *rows),
-            is_filled=lambda raw: any((text or "").strip() for text in raw[:MAX_SHOTS]),
+            reveal=reveal,
+            extras=growing.parts,
+            is_filled=lambda raw: any(is_written(raw)),
         ),
     )
 

@@ -143,6 +143,8 @@ def serving(folder, *, path="", auth=None, seconds=0.05, **more):
         )
         page, app = mounted(service, path=path, auth=auth)
         with TestClient(app, raise_server_exceptions=False) as http:
+            # Nobody asks for prices here: no event is to wait for them.
+            http.portal.call(service.live._has_asked.set)
             try:
                 yield ServedPage(
                     page=page,

@@ -39,10 +39,17 @@ def takes_files(component):
 
 
 def wells(served):
-    """Return every (event, position, component) through which a file could come in."""
+    """Return every (event, position, component) through which a file could come in.
+
+    One event for each handler: others of its own take the same values.
+    """
+    handlers = {
+        (getattr(fn.fn, "__qualname__", number), *(each._id for each in fn.inputs)): (number, fn)
+        for number, fn in served.page.fns.items()
+    }
     return [
         (number, position, component)
-        for number, fn in served.page.fns.items()
+        for number, fn in handlers.values()
         for position, component in enumerate(fn.inputs)
         if getattr(component, "data_model", None) is not None and takes_files(component)
     ]

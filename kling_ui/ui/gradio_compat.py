@@ -3,18 +3,17 @@
 Each piece has a test that fails when Gradio moves what it leans on; `docs/gradio.md` lists them.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, Self
 
 import gradio as gr
 from fastapi import HTTPException
 from gradio import processing_utils, route_utils
 from gradio.state_holder import SessionState, StateHolder
+from starlette.requests import HTTPConnection
 
-from kling_ui.ui.asgi import Scope, header
+from kling_ui.ui.asgi import Scope
 from kling_ui.ui.caller_bounded import CallerBounded
 from kling_ui.ui.http_guard.body_limit import BODY_BYTES_KEY, LARGE_APIS, LARGEST_BODY, too_large
 from kling_ui.ui.identity import LONGEST_SESSION_HASH, current_caller
@@ -196,10 +195,10 @@ def refuse_fetches() -> None:
 
 
 def is_logged_in(scope: Scope) -> bool:
-    """Tell whether a request carries the cookie of Gradio's login."""
+    """Tell whether a request carries the cookie of Gradio's login; true where there is none."""
     app = scope["app"]
-    cookies: Mapping[str, Any] = SimpleCookie()
-    with suppress(CookieError):
-        cookies = SimpleCookie(header(scope, b"cookie") or "")
+    if app.auth is None:
+        return True
+    cookies = HTTPConnection(scope).cookies
     names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
-    return any(cookies[name].value in app.tokens for name in names if name in cookies)
+    return any(cookies.get(name) in app.tokens for name in names)

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from kling_ui.service import POSTER, VIDEO, Generation, LedgerError, Service, telling_name
 from kling_ui.ui.create.examples import EXAMPLES, EXAMPLES_PATH, FOLDER
-from kling_ui.ui.http_guard.login import is_let_in
+from kling_ui.ui.gradio_compat import is_logged_in
 from kling_ui.ui.zip_routes import zip_routes
 
 _TYPES = {
@@ -59,7 +59,7 @@ def media_routes(service: Service) -> list[Route]:
     """Return the routes to hand to `launch(app_kwargs={"routes": …})`."""
 
     async def send(request: Request) -> Response:
-        if not is_let_in(request):
+        if not is_logged_in(request.scope):
             return PlainTextResponse("Log in first.", status_code=401)
         name = request.path_params["name"]
         try:

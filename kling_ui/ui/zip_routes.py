@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from kling_ui.service import LedgerError, Service
-from kling_ui.ui.http_guard.login import is_let_in
+from kling_ui.ui.gradio_compat import is_logged_in
 
 SELECTION_PATH = "/media/selection.zip"
 MOST_SELECTED = 200
@@ -40,7 +40,7 @@ def zip_routes(service: Service) -> list[Route]:
     async def send(
         request: Request, name: str, export: Callable[[Path], Awaitable[None]]
     ) -> Response:
-        if not is_let_in(request):
+        if not is_logged_in(request.scope):
             return PlainTextResponse("Log in first.", status_code=401)
         async with zipping:
             return await _zipped(service, name, export)

@@ -12,8 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from starlette.requests import Request
-
 FREE_GUESSES = 3
 """A person mistypes; from then on each wrong one doubles the wait."""
 
@@ -112,12 +110,3 @@ class LoginThrottle:
 
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-
-
-def is_let_in(request: Request) -> bool:
-    """Tell whether a request has passed Gradio's login, where there is one."""
-    app = request.app
-    if app.auth is None:
-        return True
-    names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
-    return any(request.cookies.get(name) in app.tokens for name in names)

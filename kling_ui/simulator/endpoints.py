@@ -21,7 +21,7 @@ from kling_ui.simulator.input_reader import InputReader
 from kling_ui.simulator.model_list import TYPE, credits_for, model_list
 from kling_ui.simulator.scene import seconds_of
 from kling_ui.simulator.studio import Studio, signed_path
-from kling_ui.simulator.tasks import Store, Task, accepted
+from kling_ui.simulator.tasks import Store, Task, accepted, words_of
 
 UNIVERSAL_PATH = "/v2/video/generations"
 KLING_PATH = "/v2/generate/video/kling/generation"
@@ -160,8 +160,9 @@ class Endpoints:
         # A form leaves null and "" out; the provider refuses them.
         if blank := [key for key in values if key not in payload]:
             raise _invalid_fields(Problem(key, "Expected a value or no such key") for key in blank)
-        if "[refuse]" in str(payload.get("prompt")):
-            raise _invalid("prompt", "Expected an acceptable prompt, received one with [refuse]")
+        if "[refuse]" in words_of(payload):
+            name = "prompt" if "prompt" in payload else "multi_prompt"
+            raise _invalid(name, "Expected an acceptable prompt, received one with [refuse]")
         return payload
 
     def _task(self, request: Request) -> Task:

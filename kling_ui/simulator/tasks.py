@@ -66,6 +66,11 @@ class Task:
         return "generating" if elapsed < self.seconds else "due"
 
 
+def words_of(payload: Mapping[str, Any]) -> str:
+    """Return what a request says: its prompt, or the shots of its storyboard."""
+    return f"{payload.get('prompt', '')} {payload.get('multi_prompt', '')}"
+
+
 def accepted(
     request: Task,
     payload: Mapping[str, Any],
@@ -75,10 +80,10 @@ def accepted(
     video_seconds: float = 5,
     has_short_id: bool = False,
 ) -> Task:
-    """Accept a request for `payload`; `[slow]` and `[fail]` in its prompt have their say."""
-    prompt, token = str(payload.get("prompt", "")), str(uuid.uuid4())
-    total = seconds * (5 if "[slow]" in prompt else 1)
-    is_failing = "[fail]" in prompt
+    """Accept a request for `payload`; `[slow]` and `[fail]` in its words have their say."""
+    words, token = words_of(payload), str(uuid.uuid4())
+    total = seconds * (5 if "[slow]" in words else 1)
+    is_failing = "[fail]" in words
     return replace(
         request,
         id=token if has_short_id else f"{token}:{payload['model']}",

@@ -276,6 +276,20 @@ def test_a_prompt_with_refuse_is_refused(sim, api):
     assert sim.charges == 0
 
 
+@pytest.mark.parametrize("model", [V3, "klingai/video-v3-standard-turbo-text-to-video"])
+def test_the_words_of_a_storyboard_have_their_say_as_well(sim, api, model):
+    def ordered(word):
+        is_timed = MODELS[model].param("multi_prompt").is_timed
+        shots = [{"prompt": f"Rain {word}", "duration": 5} if is_timed else f"Rain {word}"]
+        return api.post(KLING, json={"model": model, "multi_prompt": shots})
+
+    assert finished(api, ordered("[fail]").json()["id"])["status"] == "error"
+    refused = ordered("[refuse]")
+    assert refused.status_code == 400
+    assert refused.json()["error"]["data"]["issues"][0]["path"] == ["multi_prompt"]
+    assert (sim.accepted, sim.charges) == (1, 0)
+
+
 def test_a_prompt_with_slow_takes_five_times_as_long():
     slow = {**BODY, "prompt": "[slow]"}
     task = accepted(Task(created=100), slow, seconds=2, credits_=0)

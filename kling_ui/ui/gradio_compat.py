@@ -79,7 +79,8 @@ class Sessions(StateHolder):  # type: ignore[misc]  # Gradio leaves it untyped
     """The visits of a page; put in the place of Gradio's own before the first request.
 
     Without the copy of the whole page that only deep links need: every call of the API counts
-    as a visit, and the copy takes 30 ms and a third of a megabyte that is never given back.
+    as a visit, and the copy takes 30 ms and a third of a megabyte that is never given back. To
+    keep it up to date takes a third of what an event costs that updates many components.
     """
 
     def __init__(
@@ -102,8 +103,10 @@ class Sessions(StateHolder):  # type: ignore[misc]  # Gradio leaves it untyped
     def __getitem__(self, session_id: str) -> SessionState:
         """Return a visit's state; a new visit begins with an empty one."""
         if session_id not in self.session_data:
+            visit = SessionState(_Bare(self.blocks.default_config))
+            visit.blocks_config.config_for_block = _no_config
             with self.lock:
-                self.session_data[session_id] = SessionState(_Bare(self.blocks.default_config))
+                self.session_data[session_id] = visit
         return super().__getitem__(session_id)
 
     def update(self, session_id: str) -> None:
@@ -111,6 +114,10 @@ class Sessions(StateHolder):  # type: ignore[misc]  # Gradio leaves it untyped
         with self.lock:
             if session_id in self.session_data:
                 self.session_data.touch(session_id)
+
+
+def _no_config(*_: Any) -> dict[str, Any]:
+    return {}
 
 
 # -- the queue

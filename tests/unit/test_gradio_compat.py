@@ -100,6 +100,10 @@ def echo(word: str) -> str:
     return word
 
 
+def relabel() -> object:
+    return gr.update(label="Said again", value="x")
+
+
 def plain_page():
     with gr.Blocks(analytics_enabled=False) as page:
         picture = gr.Image(type="filepath")
@@ -115,6 +119,7 @@ def plain_page():
             api_name="checked",
             validator=lambda _path: gr.validate(is_valid=True, message=""),
         )
+        button.click(relabel, None, [said], api_name="relabel", queue=False)
         gr.api(echo)
     page.max_file_size = None  # what launch() would set
     return page.queue()
@@ -187,6 +192,23 @@ def test_a_session_hash_has_a_bound(hardened, path):
 
 def number_of(page, name):
     return next(number for number, fn in page.fns.items() if fn.api_name == name)
+
+
+def relabeled(client, page):
+    """Return how Gradio has written down anew a component that an event changed."""
+    body = {"data": [], "fn_index": number_of(page, "relabel"), "session_hash": "abcdefghijk"}
+    [update] = client.post("/gradio_api/run/predict", json=body).json()["data"]
+    assert (update["label"], update["value"]) == ("Said again", "x")
+    [said] = page.fns[body["fn_index"]].outputs
+    return page.state_holder["abcdefghijk"].config_values[said._id]
+
+
+def test_gradio_still_writes_a_changed_component_down_anew(bare):
+    assert relabeled(bare, bare.app.get_blocks())["props"]["label"] == "Said again"
+
+
+def test_a_changed_component_is_not_written_down_anew(hardened):
+    assert relabeled(hardened, hardened.app.page) == {}
 
 
 @pytest.mark.parametrize(

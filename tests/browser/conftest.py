@@ -23,6 +23,12 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 
 @pytest.fixture
-def page(browser: Browser, app: App) -> Iterator[Page]:
+def motion() -> bool:
+    """Whether videos play by themselves; a file whose tests look at that says so."""
+    return False
+
+
+@pytest.fixture
+def page(browser: Browser, app: App, motion: bool) -> Iterator[Page]:
     app.simulator.clear()
-    yield from opened(browser, app)
+    yield from opened(browser, app, motion=motion)

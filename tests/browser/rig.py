@@ -111,18 +111,24 @@ def running_browser() -> Iterator[Browser]:
         browser.close()
 
 
-def opened(browser: Browser, app: App, width: int = 1280) -> Iterator[Page]:
+def opened(
+    browser: Browser, app: App, width: int = 1280, *, motion: bool = False
+) -> Iterator[Page]:
     """Yield the page, with nothing running, in a tab that knows nothing of any test before."""
     app.come_to_rest()
-    with tab(browser, app, width) as page:
+    with tab(browser, app, width, motion=motion) as page:
         open_page(page, app.url)
         yield page
 
 
 @contextmanager
-def tab(browser: Browser, app: App, width: int = 1280) -> Iterator[Page]:
-    """Lend an empty tab in which no test before has left anything but files of the page."""
+def tab(browser: Browser, app: App, width: int = 1280, *, motion: bool = False) -> Iterator[Page]:
+    """Lend an empty tab in which no test before has left anything but files of the page.
+
+    Without `motion` its user has asked the browser for as little as possible.
+    """
     page = idle_tab(browser, width) or new_tab(browser, width)
+    page.emulate_media(reduced_motion="no-preference" if motion else "reduce")
     page.context.clear_cookies()
     # Any address of the app whose page is not ours: what ours keeps for later is cleared there.
     page.goto(f"{app.url}robots.txt")
@@ -186,6 +192,12 @@ def status_is(page: Page, word: str) -> None:
     expect(page.locator("#status .k-word")).to_have_text(word, timeout=SOON)
 
 
-def is_playing(page: Page) -> None:
+def is_shown(page: Page) -> None:
+    """Wait until the stage shows a picture of its video."""
     expect(page.locator("#video video")).to_be_visible(timeout=SOON)
+    page.wait_for_function("document.querySelector('#video video')?.readyState > 1")
+
+
+def is_playing(page: Page) -> None:
+    is_shown(page)
     page.wait_for_function("document.querySelector('#video video')?.currentTime > 0.1")

@@ -30,6 +30,11 @@ from kling_ui.simulator import Fault
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("films")]
 
 
+@pytest.fixture
+def motion() -> bool:
+    return True
+
+
 def test_a_prompt_becomes_a_video_that_plays_and_downloads(page: Page, app: App):
     write(page, PROMPT)
     with app.held():
@@ -230,7 +235,7 @@ def test_history_lists_the_newest_first_and_a_click_opens_it(page: Page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_shows_everything_without_sideways_scroll(browser: Browser, app: App, scheme: str):
-    for page in opened(browser, app, width=390):
+    for page in opened(browser, app, width=390, motion=True):
         open_page(page, f"{app.url}?__theme={scheme}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         write(page, f"{PROMPT}, on a phone")
@@ -265,7 +270,7 @@ def test_the_page_never_shows_the_key(page: Page, app: App):
 
 def test_an_app_that_is_killed_goes_on_after_its_restart(browser: Browser, tmp_path: Path):
     with running_app(tmp_path / "data") as app:
-        for page in opened(browser, app):
+        for page in opened(browser, app, motion=True):
             write(page, f"{PROMPT}, kill -9")
             with app.held():
                 press(page)
@@ -305,7 +310,7 @@ def rename_table(app: App, old: str, new: str) -> None:
 
 def test_a_wrong_key_is_a_card_that_says_that_nothing_was_spent(browser: Browser, tmp_path: Path):
     with running_app(tmp_path / "data", key="sk-wrong") as app:
-        for page in opened(browser, app):
+        for page in opened(browser, app, motion=True):
             write(page, PROMPT)
             press(page)
             status_is(page, "rejected")

@@ -75,7 +75,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
 
 @pytest.fixture
 def page(browser: Browser, made: Made) -> Iterator[Page]:
-    with tab(browser, made.app) as page:
+    with tab(browser, made.app, motion=True) as page:
         yield page
 
 

@@ -16,7 +16,7 @@ from browser.rig import (
     SOON,
     TYPING_PAUSE_MS,
     App,
-    is_playing,
+    is_shown,
     open_page,
     opened,
     press,
@@ -112,8 +112,8 @@ def give(page: Page, field: str, path: Path) -> None:
 
 
 def video_color(page: Page, x: float, y: float) -> tuple[int, int, int]:
-    """Return the color at a place of the playing video, by shares of its width and height."""
-    is_playing(page)
+    """Return the color at a place of the video, by shares of its width and height."""
+    is_shown(page)
     return tuple(
         page.evaluate(
             """([x, y]) => {

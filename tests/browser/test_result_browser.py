@@ -6,7 +6,7 @@ from base64 import b64encode
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.rig import SOON, App, is_playing, opened, press, status_is, write
+from browser.rig import SOON, App, is_playing, is_shown, opened, press, status_is, write
 
 # What is in the videos is looked at elsewhere.
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("films")]
@@ -21,7 +21,7 @@ def make(page: Page, prompt: str) -> str:
     press(page)
     expect(page.locator("#result .k-prompt")).to_have_text(prompt, timeout=SOON)
     status_is(page, "completed")
-    is_playing(page)
+    is_shown(page)
     return str(page.locator("#result .k-result").get_attribute("data-generation"))
 
 
@@ -29,7 +29,7 @@ def edit_address(generation_id: str) -> re.Pattern[str]:
     return re.compile(rf"\?v={generation_id}&edit=?$")
 
 
-def is_shown(page: Page, prompt: str) -> None:
+def is_of(page: Page, prompt: str) -> None:
     expect(page.locator("#result .k-prompt p")).to_have_text(prompt, timeout=SOON)
 
 
@@ -55,10 +55,10 @@ def test_a_link_presents_in_a_fresh_profile_with_keys(
     guest.keyboard.press(" ")
     assert guest.evaluate("document.querySelector('#video video').paused") is True
     guest.keyboard.press("ArrowRight")
-    is_shown(guest, "An older kite")
+    is_of(guest, "An older kite")
     expect(guest).to_have_url(re.compile(rf"\?v={older}$"))
     guest.keyboard.press("ArrowLeft")
-    is_shown(guest, "A newer kite")
+    is_of(guest, "A newer kite")
     guest.keyboard.press("Escape")
     expect(guest.locator("#composer")).to_be_visible()
     expect(guest).to_have_url(edit_address(newer))
@@ -129,24 +129,24 @@ def test_back_and_forward_go_between_results_and_tabs(page: Page):
     expect(page.locator("#result")).to_be_visible()
     expect(page).to_have_url(edit_address(second))
     page.go_back()
-    is_shown(page, "Kite one")
+    is_of(page, "Kite one")
     expect(page).to_have_url(edit_address(first))
     page.go_forward()
-    is_shown(page, "Kite two")
+    is_of(page, "Kite two")
 
 
 def test_a_run_of_the_strip_takes_the_stage(page: Page):
     make(page, "Strip one")
     make(page, "Strip two")
     page.locator("#runs .k-run").nth(1).click()
-    is_shown(page, "Strip one")
+    is_of(page, "Strip one")
 
 
 def test_on_a_phone_generate_moves_to_the_result_and_back_to_the_form(
     browser: Browser,
     app: App,
 ):
-    for page in opened(browser, app, width=390):
+    for page in opened(browser, app, width=390, motion=True):
         expect(page.locator("#stage")).to_be_hidden()
         write(page, "A kite on a phone")
         press(page)

@@ -29,6 +29,11 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         yield app
 
 
+@pytest.fixture
+def motion() -> bool:
+    return True
+
+
 def plan(page: Page, mode: str) -> None:
     page.locator("#variations-open").click()
     page.locator("#variations-dialog").get_by_role("button", name=mode).click()

@@ -88,12 +88,13 @@ def film_folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def films(film_folder):
-    """Render one real video of each shape and length: anew each time would take too long."""
+    """Render one real video of each shape, length and kind of sound, and copy it from then on."""
     render = studio.render
 
     def copied(scene, path, *, is_given_up):
         width, height = scene.size
-        film = film_folder / f"{width}x{height} {scene.frames}.mp4"
+        sound = "sound" if scene.sound or scene.has_chords else "silent"
+        film = film_folder / f"{width}x{height} {scene.frames} {sound}.mp4"
         if film.exists():
             shutil.copyfile(film, path)
             return True

@@ -6,6 +6,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from browser.rig import App, opened, running_app, running_browser
+from kling_ui.simulator import studio
+from kling_ui.simulator.render import render
 
 
 # Both last as long as tests of this package follow each other: while Playwright's loop stands
@@ -20,6 +22,17 @@ def browser() -> Iterator[Browser]:
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     with running_app(tmp_path_factory.mktemp("app")) as app:
         yield app
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _what_is_in_the_videos_is_looked_at_elsewhere(films: None) -> None:
+    """Copy one video of each shape; `rendered` makes those whose pictures a test looks at."""
+
+
+@pytest.fixture
+def rendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Render each video of this test, with its own inputs in it."""
+    monkeypatch.setattr(studio, "render", render)
 
 
 @pytest.fixture

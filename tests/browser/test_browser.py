@@ -26,8 +26,7 @@ from browser.rig import (
 )
 from kling_ui.simulator import Fault
 
-# What is in the videos is looked at elsewhere.
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("films")]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture

@@ -204,6 +204,7 @@ def test_what_was_written_survives_a_switch_and_what_is_not_sent_is_said(page: P
     assert "camera_control" not in body
 
 
+@pytest.mark.usefixtures("rendered")
 def test_a_picture_goes_in_and_is_seen_in_the_video(page: Page, app: App, red: Path):
     choose(page, Task.IMAGE)
     give(page, "image_url", red)
@@ -249,6 +250,7 @@ def test_a_picture_that_can_not_be_used_says_so_at_once(page: Page, tmp_path: Pa
     expect(page.locator("#param-image_url .k-note").first).to_contain_text("300")
 
 
+@pytest.mark.usefixtures("rendered")
 def test_an_effect_for_two_takes_two_pictures_left_and_right(
     page: Page, app: App, red: Path, green: Path
 ):

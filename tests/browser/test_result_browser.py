@@ -8,8 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from browser.rig import SOON, App, is_playing, is_shown, opened, press, status_is, write
 
-# What is in the videos is looked at elsewhere.
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("films")]
+pytestmark = pytest.mark.browser
 
 PRESENTING = re.compile(r"\bk-presenting\b")
 

@@ -14,7 +14,8 @@ import av
 from PIL import Image
 
 from kling_ui.client import Client
-from kling_ui.service import SIMULATOR, PollSettings, Runtime, Service, Status
+from kling_ui.ledger import SIMULATOR
+from kling_ui.service import PollSettings, Runtime, Service, Status
 from kling_ui.simulator import Fault
 
 MODEL = "kling-video/v1.6/standard/text-to-video"

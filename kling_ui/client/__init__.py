@@ -5,14 +5,12 @@ The calls: create, get, find, download; models, deprecations, balance. One call 
 nothing is decided: that is the service's. This package alone knows httpx.
 """
 
-from kling_ui.client.api_response import parse_retry_after
 from kling_ui.client.client import Client, Route
 from kling_ui.client.errors import (
     AccessDeniedError,
     ClientError,
     ConcurrencyLimitError,
     DownloadError,
-    DownloadReason,
     KeyRefusedError,
     ModelNotFoundError,
     NotSentError,
@@ -24,7 +22,7 @@ from kling_ui.client.errors import (
     UnavailableError,
     UnknownOutcomeError,
 )
-from kling_ui.client.network import Network, NetworkSettingError
+from kling_ui.client.network import Network
 from kling_ui.client.pricing import (
     Deprecation,
     ListedModel,
@@ -51,7 +49,6 @@ __all__ = [
     "ConcurrencyLimitError",
     "Deprecation",
     "DownloadError",
-    "DownloadReason",
     "Failure",
     "KeyRefusedError",
     "ListedModel",
@@ -59,7 +56,6 @@ __all__ = [
     "ModelList",
     "ModelNotFoundError",
     "Network",
-    "NetworkSettingError",
     "NotSentError",
     "Pricing",
     "Rate",
@@ -73,6 +69,5 @@ __all__ = [
     "UnavailableError",
     "UnknownOutcomeError",
     "Variant",
-    "parse_retry_after",
     "value_text",
 ]

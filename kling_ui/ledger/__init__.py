@@ -4,10 +4,9 @@ Holds the `Generation` value that service and UI exchange. Knows neither HTTP no
 """
 
 from kling_ui.ledger.admission import Admission, AdmissionRules, DayBudget
-from kling_ui.ledger.engine import LONGEST_WAIT_SECONDS, LedgerError
+from kling_ui.ledger.engine import LedgerError
 from kling_ui.ledger.generation import (
     LIVE,
-    NOT_CHARGED,
     SIMULATOR,
     UNFINISHED,
     ErrorKind,
@@ -27,8 +26,6 @@ from kling_ui.ledger.ledger import Ledger
 
 __all__ = [
     "LIVE",
-    "LONGEST_WAIT_SECONDS",
-    "NOT_CHARGED",
     "SIMULATOR",
     "UNFINISHED",
     "Admission",

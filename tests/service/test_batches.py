@@ -22,8 +22,8 @@ from harness import (
 )
 
 from kling_ui import media
-from kling_ui.ledger import Ledger, LedgerError
-from kling_ui.service import LIVE, RefusedBatchError, Status, turns
+from kling_ui.ledger import LIVE, Ledger, LedgerError
+from kling_ui.service import RefusedBatchError, Status, turns
 from kling_ui.service.preferences import Preferences
 from kling_ui.service.set_export import TABLE
 from kling_ui.simulator import Fault

@@ -24,22 +24,20 @@ from kling_ui.catalog import (
     AXES,
     CAMERA_PRESETS,
     MODELS,
-    Camera,
-    CameraMove,
     Choice,
     Elements,
     Flag,
     InvalidValuesError,
     Media,
-    MotionBrush,
     Number,
     Param,
-    PictureOrPair,
     Pictures,
     Storyboard,
     Task,
     Text,
 )
+from kling_ui.catalog.camera_params import Camera, CameraMove
+from kling_ui.catalog.params import MotionBrush, PictureOrPair
 from kling_ui.ledger import Ledger
 from kling_ui.service import Status
 from kling_ui.simulator import Simulator

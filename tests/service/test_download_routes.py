@@ -11,11 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from kling_ui.client import Client, DownloadError, Network, NetworkSettingError, NotSentError
+from kling_ui.client import Client, DownloadError, Network, NotSentError
 from kling_ui.client import network as network_module
 from kling_ui.client.connection_errors import describe
 from kling_ui.client.download import Downloader
-from kling_ui.client.network import NoProxy, Proxies
+from kling_ui.client.network import NetworkSettingError, NoProxy, Proxies
 from kling_ui.client.public_transport import CheckedTransport
 
 CERTIFICATES = Path(__file__).parents[1] / "certificates"

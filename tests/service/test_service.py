@@ -25,8 +25,8 @@ from harness import (
 )
 
 from kling_ui.client import Client
-from kling_ui.ledger import Ledger
-from kling_ui.service import LIVE, SIMULATOR, Generation, Status
+from kling_ui.ledger import LIVE, SIMULATOR, Ledger
+from kling_ui.service import Generation, Status
 from kling_ui.simulator import Fault
 
 # -- a restart

@@ -34,8 +34,14 @@ from app_process import AppProcess  # noqa: E402
 
 from kling_ui import media  # noqa: E402
 from kling_ui.client import Client  # noqa: E402
-from kling_ui.ledger import UNFINISHED, Generation, Ledger, Status  # noqa: E402
-from kling_ui.service import LIVE, PollSettings, Runtime, Service, policy  # noqa: E402
+from kling_ui.ledger import (  # noqa: E402
+    LIVE,
+    UNFINISHED,
+    Generation,
+    Ledger,
+    Status,
+)
+from kling_ui.service import PollSettings, Runtime, Service, policy  # noqa: E402
 from kling_ui.simulator import Fault, Simulator, studio  # noqa: E402
 
 MODEL = "kling-video/v1.6/standard/text-to-video"

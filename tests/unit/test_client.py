@@ -35,11 +35,10 @@ from kling_ui.client import (
     UnauthorizedError,
     UnavailableError,
     UnknownOutcomeError,
-    parse_retry_after,
 )
 from kling_ui.client import download as download_module
 from kling_ui.client.addresses import is_allowed, is_loopback_host
-from kling_ui.client.api_response import MAX_WAIT_SECONDS
+from kling_ui.client.api_response import MAX_WAIT_SECONDS, parse_retry_after
 from kling_ui.client.download import Downloader
 from kling_ui.client.error_body import MAX_MESSAGE, MAX_SAID, ErrorBody
 from kling_ui.client.public_transport import CheckedTransport

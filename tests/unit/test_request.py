@@ -21,8 +21,6 @@ from kling_ui.catalog import (
     InvalidValuesError,
     Media,
     MissingInputError,
-    MotionBrush,
-    PictureOrPair,
     Pictures,
     Task,
     body,
@@ -30,7 +28,7 @@ from kling_ui.catalog import (
     prepare,
     references,
 )
-from kling_ui.catalog.params import MediaParam
+from kling_ui.catalog.params import MediaParam, MotionBrush, PictureOrPair
 
 IMAGE_MODEL = "kling-video/v1/pro/image-to-video"
 LINK = "https://example.com/boat.png"

@@ -5,38 +5,25 @@ and asking the person stay with others; sounds and videos are never transcoded.
 """
 
 from kling_ui.catalog.media_input.kinds import (
-    MAX_AUDIO_BYTES,
-    MAX_PICTURE_FILE_BYTES,
-    MAX_VIDEO_BYTES,
     PictureLimits,
     Taken,
     UnusableMediaError,
     data_uri,
 )
 from kling_ui.catalog.media_input.pictures import (
-    MAX_PIXELS,
-    picture_from_bytes,
     resized_mask,
     size_of,
     take_picture,
 )
-from kling_ui.catalog.media_input.pixels import MAX_SCALED_SIDE
 from kling_ui.catalog.media_input.recordings import seconds_of, take_audio, take_video
-from kling_ui.catalog.media_input.values import MAX_URL_CHARACTERS, check_media
+from kling_ui.catalog.media_input.values import check_media
 
 __all__ = [
-    "MAX_AUDIO_BYTES",
-    "MAX_PICTURE_FILE_BYTES",
-    "MAX_PIXELS",
-    "MAX_SCALED_SIDE",
-    "MAX_URL_CHARACTERS",
-    "MAX_VIDEO_BYTES",
     "PictureLimits",
     "Taken",
     "UnusableMediaError",
     "check_media",
     "data_uri",
-    "picture_from_bytes",
     "resized_mask",
     "seconds_of",
     "size_of",

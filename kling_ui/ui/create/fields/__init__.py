@@ -14,7 +14,6 @@ from kling_ui.ui.create.fields.field import (
     Field,
     Updates,
     kind_of,
-    reading,
 )
 from kling_ui.ui.create.fields.media import (
     LATE,
@@ -63,7 +62,6 @@ __all__ = [
     "BUILDERS",
     "LATE",
     "QUIET",
-    "Builder",
     "Built",
     "Field",
     "ServedVideo",
@@ -71,5 +69,4 @@ __all__ = [
     "kind_of",
     "limits_of",
     "not_paintable",
-    "reading",
 ]

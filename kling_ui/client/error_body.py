@@ -113,7 +113,7 @@ class ErrorBody:
             message=_with_advice(text or _worded(code, secret), code),
             code=clean(code, secret)[:64] if code else None,
             field=next((part.field for part in parts if part.field), None),
-            request_id=request_id_in(body, secret),
+            request_id=_request_id_in(body, secret),
             everything=_everything(levels, code, secret),
         )
 
@@ -176,7 +176,7 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def request_id_in(body: Any, secret: str = "") -> str | None:
+def _request_id_in(body: Any, secret: str = "") -> str | None:
     """Return the provider's own id of the request, or None."""
     if not isinstance(body, dict):
         return None

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from kling_ui.client.error_body import ErrorBody, blotted, clean, request_id_in, unpacked
+from kling_ui.client.error_body import ErrorBody, blotted, clean, unpacked
 
 SUCCESS_STATUSES = frozenset(
     {
@@ -88,10 +88,9 @@ _STILL_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".json", ".mp3", ".w
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a task has failed: words for people, the provider's or Kling's code, the parameter."""
+    """Why a task has failed: words for people, and the parameter that they are about."""
 
     message: str
-    code: str | None = None
     field: str | None = None
 
 
@@ -102,7 +101,6 @@ class TaskState:
     `status` is its own word, in lower case with underscores, "" if there is none. Only a word
     of `FAILURE_STATUSES` makes a `failure`; an error beside any other word is a `note`. A
     `video_url` (http or https) means finished and outranks everything. `file_size` is in bytes.
-    `request_id` is the provider's own, for its support.
     """
 
     task_id: str | None = None
@@ -113,7 +111,6 @@ class TaskState:
     note: str | None = None
     credits_used: float | None = None
     usd_spent: float | None = None
-    request_id: str | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -149,7 +146,6 @@ class TaskState:
             note=said.message if said and said.message and not is_failed else None,
             credits_used=credits_used,
             usd_spent=usd_spent,
-            request_id=request_id_in(body, secret) or identifier(heads.get("x-request-id"), secret),
         )
 
 
@@ -164,7 +160,6 @@ class LogEntry:
     status: str = ""
     credits_used: float | None = None
     usd_spent: float | None = None
-    request_id: str | None = None
 
     @property
     def is_failed(self) -> bool:
@@ -181,7 +176,6 @@ class LogEntry:
             status=_word(row.get("status"), secret),
             credits_used=amount(cost.get("credits")),
             usd_spent=amount(cost.get("usd")),
-            request_id=identifier(row.get("request_id"), secret),
         )
 
 
@@ -369,7 +363,7 @@ def _said(body: dict[str, Any], secret: str) -> ErrorBody | None:
 
 def _failure(said: ErrorBody | None) -> Failure:
     said = said or ErrorBody()
-    return Failure(message=said.message or NO_REASON, code=said.code, field=said.field)
+    return Failure(message=said.message or NO_REASON, field=said.field)
 
 
 def _is_evidence(error: Any) -> bool:

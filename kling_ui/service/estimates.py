@@ -45,7 +45,6 @@ class Estimate:
 
     `usd` is set only where it is certain; then `usd_low` and `usd_high` equal it. `source` says
     in words where price and wait come from; `is_simulated`, that the price is a sample.
-    `priced_at` is when the provider last confirmed the list (UTC, ISO 8601).
     """
 
     usd: float | None
@@ -56,7 +55,6 @@ class Estimate:
     wait_p90: float | None
     source: str
     is_simulated: bool
-    priced_at: str | None
     wait: UsualWait
 
     def to_json(self) -> dict[str, Any]:
@@ -105,7 +103,6 @@ class Estimates:
             wait_p90=None if wait.p90 is None else round(wait.p90, 1),
             source=f"{self._price_source(fetched_at)}; {_wait_source(wait)}",
             is_simulated=self._is_simulated,
-            priced_at=fetched_at.isoformat(timespec="seconds") if fetched_at else None,
             wait=wait,
         )
 

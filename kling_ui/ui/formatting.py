@@ -2,7 +2,7 @@
 
 import math
 
-from kling_ui.catalog import InvalidValuesError, Model, find_model
+from kling_ui.catalog import InvalidValuesError, find_model
 from kling_ui.service import Generation, Status
 
 TITLES = {
@@ -66,15 +66,6 @@ def byte_count(count: int) -> str:
         size, unit = size / 1000, larger
     digits = 1 if unit in {"GB", "TB"} or (unit == "MB" and size < 10) else 0  # noqa: PLR2004
     return f"{math.ceil(size) if unit == 'KB' else size:,.{digits}f} {unit}"
-
-
-def named(model: Model, field: str) -> str:
-    """Name a parameter as the form labels it and, where that differs, as the API does."""
-    param = model.param(field)
-    if param is None:
-        return field
-    is_same = param.label.lower().replace(" ", "_") == field
-    return param.label if is_same else f"{param.label} ({field})"
 
 
 def model_title(model_id: str) -> str:

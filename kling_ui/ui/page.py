@@ -163,9 +163,5 @@ class _Page:
         return header.limit_note(await self._service.day_limit.reached())
 
 
-def _html(value: str, elem_id: str, **more: Any) -> gr.HTML:
-    return gr.HTML(value, elem_id=elem_id, elem_classes=["k-plain"], **more)
-
-
 def _bare(value: str, elem_id: str) -> gr.HTML:
     return gr.HTML(value, elem_id=elem_id, elem_classes=["k-plain"], apply_default_css=False)

@@ -697,7 +697,6 @@ def test_a_finished_task_is_read_whole():
             "meta": {"usage": {"credits_used": 390_000, "usd_spent": 0.195}},
         },
         x_aimlapi_credits_used="1",
-        x_request_id="req-9",
     )
     assert state == TaskState(
         task_id="t1",
@@ -707,7 +706,6 @@ def test_a_finished_task_is_read_whole():
         failure=None,
         credits_used=390_000,
         usd_spent=0.195,
-        request_id="req-9",
     )
 
 

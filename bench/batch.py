@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from kling_ui.client import Client
 from kling_ui.ledger import SIMULATOR, Ledger
-from kling_ui.service import PollSettings, Service, changes
+from kling_ui.service import PollSettings, Service
 from kling_ui.simulator import Simulator
 
 MODEL = "kling-video/v1.6/standard/text-to-video"
@@ -41,7 +41,7 @@ async def measure(folder: Path, simulator: Simulator, options: argparse.Namespac
     began, began_at = time.monotonic(), time.time()
     batch = await service.batches.submit(await service.batches.prepare(items), max_usd=1000)
     answered = time.monotonic() - began
-    async for _ in changes(service.follow, [each.id for each in batch.generations]):
+    async for _ in service.follow_all([each.id for each in batch.generations]):
         pass
     took = time.monotonic() - began
     kinds = Counter(f"{seen.server} {seen.method}" for seen in list(simulator.seen)[seen_before:])

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from threading import RLock
-from types import TracebackType
 from typing import Any, BinaryIO, Literal
 
 import av
@@ -28,7 +27,6 @@ MP4 = "mov"
 STILL_CODECS = frozenset({"mjpeg", "png", "bmp", "gif", "webp"})
 """Codecs of pictures, which covers and chapter marks are made of, and a few old cameras' films."""
 
-
 _STILL_BRANDS = frozenset({"avif", "mif1", "heic", "heix"})
 
 
@@ -36,26 +34,8 @@ class BrokenVideoError(ValueError):
     """The file is not an MP4 that can be played to its end; the message says why."""
 
 
-class DecodeLimiter:
-    """Lets one thread decode at a time, so that memory is bounded by the largest single file."""
-
-    def __init__(self) -> None:
-        self._lock = RLock()  # a picture's check may be part of a larger one
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._lock.release()
-
-
-decoding = DecodeLimiter()
-"""The one limiter of the process; all that decodes pictures, sounds or videos holds it."""
+decoding = RLock()  # entered again where a picture's check is part of a larger one
+"""Held by all that decodes, so that memory is bounded by the largest single file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 Holds the `Generation` value that service and UI exchange. Knows neither HTTP nor Gradio.
 """
 
-from kling_ui.ledger.admission import Admission, AdmissionRules, DayBudget
+from kling_ui.ledger.admission import AdmissionRules, DayBudget
 from kling_ui.ledger.engine import LedgerError
 from kling_ui.ledger.generation import (
     LIVE,
@@ -28,7 +28,6 @@ __all__ = [
     "LIVE",
     "SIMULATOR",
     "UNFINISHED",
-    "Admission",
     "AdmissionRules",
     "DayBudget",
     "ErrorKind",

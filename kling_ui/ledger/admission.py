@@ -51,28 +51,18 @@ class AdmissionRules:
     day: DayBudget | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admission:
-    """The rows whose runs have to be told.
-
-    Those that may be sent, those that the day's limit holds back as of now, or no more, and those
-    that were expected to wait and do not.
-    """
-
-    rows: tuple[Generation, ...]
-
-
 def admit(
     connection: Connection,
     rules: AdmissionRules,
     *,
     stamp: str,
     expected: Iterable[str] = (),
-) -> Admission:
+) -> tuple[Generation, ...]:
     """Give the free places to what waits in sets; note at the rest where the day forbids it.
 
-    `expected` are the ids that are thought to wait: each that was ended elsewhere meanwhile is
-    among the rows of the answer. Run it in a transaction that keeps other writers out.
+    Returns the rows whose runs have to be told: those that may be sent, those that the day's
+    limit holds back as of now, or no more, and those of the ids `expected` to wait that do not.
+    Run it in a transaction that keeps other writers out.
     """
     line = _Line(
         free=rules.parallel,
@@ -96,7 +86,7 @@ def admit(
     has_ended = GENERATIONS.c.status != Status.WAITING
     told = [_has_a_place(rules), *_any_of([*held, *cleared])]
     told += [is_one & has_ended for is_one in _any_of(list(expected))]
-    return Admission(rows=_read(connection, told))
+    return _read(connection, told)
 
 
 class _Line:

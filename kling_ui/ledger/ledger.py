@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from kling_ui.ledger import admission, history_query, schema, spending
-from kling_ui.ledger.admission import Admission, AdmissionRules
+from kling_ui.ledger.admission import AdmissionRules
 from kling_ui.ledger.engine import (
     LONGEST_WAIT_SECONDS,
     LedgerError,
@@ -163,10 +163,13 @@ class Ledger:
             connection.execute(ended.values(**end, updated_at=stamp))
         return found
 
-    def admit(self, rules: AdmissionRules, *, expected: Iterable[str] = ()) -> Admission:
+    def admit(
+        self, rules: AdmissionRules, *, expected: Iterable[str] = ()
+    ) -> tuple[Generation, ...]:
         """Give the free places of an account to what waits in sets, in one transaction.
 
-        `expected` are the ids that are thought to wait; those that don't are in the answer too.
+        Returns the rows whose runs have to be told. `expected` are the ids that are thought to
+        wait; those that don't are among them.
         """
         with self._my_turn(), self._exclusive() as connection:
             return admission.admit(connection, rules, stamp=self.stamp(), expected=expected)

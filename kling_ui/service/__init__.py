@@ -26,7 +26,6 @@ from kling_ui.service.history import (
 )
 from kling_ui.service.preferences import MOST_PARALLEL
 from kling_ui.service.request_export import RequestExport, export_request
-from kling_ui.service.run_changes import changes
 from kling_ui.service.runtime import Runtime
 from kling_ui.service.service import Service
 from kling_ui.service.storage import DataPlace, Lifetime, Usage
@@ -64,7 +63,6 @@ __all__ = [
     "Status",
     "Usage",
     "VideoRecipe",
-    "changes",
     "continued",
     "export_request",
     "telling_name",

@@ -110,7 +110,9 @@ class Batches:
 
     async def estimate(self, requests: Sequence[catalog.Request]) -> list[Estimate]:
         """Return price and wait of each request, with the provider in use."""
-        return await _estimates(requests, self._connections.current)
+        return await self._connections.current.estimates.of_payloads(
+            request.payload for request in requests
+        )
 
     async def submit(
         self,
@@ -128,7 +130,7 @@ class Batches:
         """
         _refuse(_wrong_count(requests) + _wrong_name(name) + _wrong_sum(max_usd))
         connection = self._connections.current  # one for all that follows, if it changes meanwhile
-        estimates = await _estimates(requests, connection)
+        estimates = await connection.estimates.of_payloads(each.payload for each in requests)
         _refuse(_too_dear(estimates, max_usd))
         known = None if set_id is None else await self._owned(set_id, owner)
         if set_id is not None and known is None:
@@ -256,10 +258,6 @@ class Batches:
         return GenerationSet(
             id=uuid.uuid4().hex, name=name, owner=owner, created_at=self._ledger.stamp()
         )
-
-
-async def _estimates(requests: Sequence[catalog.Request], connection: Connection) -> list[Estimate]:
-    return await connection.quotes.estimates(request.payload for request in requests)
 
 
 def _too_dear(estimates: Sequence[Estimate], max_usd: float | None) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kling_ui.client import AccessDeniedError, ClientError, Route
+from kling_ui.client import AccessDeniedError, Client, ClientError, Route
 from kling_ui.ledger import LIVE, SIMULATOR, Generation, Ledger, LedgerError
 from kling_ui.service.balance import Balance
 from kling_ui.service.context import PollSettings, RunContext
@@ -18,8 +18,6 @@ from kling_ui.service.day_limit import DayLimit
 from kling_ui.service.estimates import Estimates
 from kling_ui.service.files import Files
 from kling_ui.service.live_catalog import LiveCatalog
-from kling_ui.service.provider import Provider
-from kling_ui.service.quotes import Quotes
 from kling_ui.service.runner import GenerationRunner
 from kling_ui.service.runtime import Runtime
 from kling_ui.service.turns import Turns
@@ -41,14 +39,13 @@ class Connection:
     """One place that is asked through one client, and what is known of its prices and waits."""
 
     origin: str
-    client: Provider
+    client: Client
     poll_settings: PollSettings
     live: LiveCatalog
     waits: UsualWaits
     estimates: Estimates
     day_limit: DayLimit
     balance: Balance
-    quotes: Quotes
     turns: Turns
     context: RunContext
     runner: GenerationRunner
@@ -78,7 +75,7 @@ class ConnectionFactory:
     day_usd: float | None
 
     def connection(
-        self, client: Provider, origin: str, *, simulator_seconds: float | None = None
+        self, client: Client, origin: str, *, simulator_seconds: float | None = None
     ) -> Connection:
         """Return a new connection; `simulator_seconds` is None where the live API is asked."""
         ledger, now = self.ledger, self.runtime.now
@@ -86,8 +83,13 @@ class ConnectionFactory:
         waits = UsualWaits(ledger=ledger, origin=origin, simulator_seconds=simulator_seconds)
         poll_settings = replace(self.poll_settings, simulator_seconds=simulator_seconds)
         day_limit = DayLimit(self.day_usd if origin == LIVE else None, ledger=ledger, now=now)
-        estimates = Estimates(live=live, waits=waits, is_simulated=origin == SIMULATOR, now=now)
-        quotes = Quotes(estimates=estimates, live=live, seconds_of=self.seconds_of)
+        estimates = Estimates(
+            live=live,
+            waits=waits,
+            is_simulated=origin == SIMULATOR,
+            seconds_of=self.seconds_of,
+            now=now,
+        )
         turns = Turns(
             ledger=ledger,
             origin=origin,
@@ -106,7 +108,7 @@ class ConnectionFactory:
             runtime=self.runtime,
             waits=waits,
             live=live,
-            quotes=quotes,
+            estimates=estimates,
             turns=turns,
         )
         return Connection(
@@ -118,7 +120,6 @@ class ConnectionFactory:
             estimates=estimates,
             day_limit=day_limit,
             balance=Balance(client),
-            quotes=quotes,
             turns=turns,
             context=context,
             runner=GenerationRunner(context),
@@ -133,8 +134,8 @@ class Connector:
     simulator first where it does not run yet. Both block.
     """
 
-    live: Callable[[str], Provider]
-    simulator: Callable[[], Provider]
+    live: Callable[[str], Client]
+    simulator: Callable[[], Client]
     simulator_seconds: float
 
 
@@ -244,7 +245,7 @@ class Connections:
         _log.info("new requests go to %s", connection.origin)
 
 
-async def _balance(client: Provider) -> float:
+async def _balance(client: Client) -> float:
     """Ask what the account behind a key holds; raise CannotConnectError in words."""
     try:
         async with asyncio.timeout(KEY_CHECK_SECONDS):

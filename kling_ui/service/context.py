@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from kling_ui import catalog
 from kling_ui.client import (
     AccessDeniedError,
+    Client,
     KeyRefusedError,
     LogEntry,
     Route,
@@ -18,10 +19,9 @@ from kling_ui.client import (
 )
 from kling_ui.ledger import Generation, GenerationError, Ledger, LedgerError, Status
 from kling_ui.service import messages, policy
+from kling_ui.service.estimates import Estimates
 from kling_ui.service.files import Files
 from kling_ui.service.live_catalog import LiveCatalog
-from kling_ui.service.provider import Provider
-from kling_ui.service.quotes import Quotes
 from kling_ui.service.runs import Run
 from kling_ui.service.runtime import Runtime
 from kling_ui.service.turns import Turns
@@ -116,7 +116,7 @@ class RunContext:
     `forced_route` None means: the pair that each model documents.
     """
 
-    client: Provider
+    client: Client
     ledger: Ledger
     files: Files
     body_of: Callable[[Generation], Mapping[str, Any] | None]
@@ -125,7 +125,7 @@ class RunContext:
     runtime: Runtime
     waits: UsualWaits
     live: LiveCatalog
-    quotes: Quotes
+    estimates: Estimates
     turns: Turns
 
     async def adopt(self, run: Run, found: TaskState | LogEntry) -> Generation:

@@ -2,14 +2,13 @@
 
 import asyncio
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from kling_ui import catalog, media
 from kling_ui.catalog import MODELS, Model, Task
 from kling_ui.ledger import Generation
-from kling_ui.service.files import Files
+from kling_ui.service.service import Service
 
 At = float | Literal["first", "last"]
 """Which picture of a video: a second of it, or one of its ends."""
@@ -22,24 +21,8 @@ class CannotContinueError(Exception):
     """There is no picture to go on from; the message says why."""
 
 
-class Preparing(Protocol):
-    """As much of the service as keeps a picture for its owner."""
-
-    files: Files
-
-    async def prepare(
-        self, model_id: Any, values: Mapping[str, Any], *, owner: str | None
-    ) -> catalog.Request:
-        """Check a request and keep its media."""
-        ...
-
-    async def note_frame(self, reference: str, *, of: str, owner: str | None) -> None:
-        """Note that an owner's input is a picture of a generation's video."""
-        ...
-
-
 async def continued(
-    service: Preparing, generation: Generation, *, at: At, owner: str | None
+    service: Service, generation: Generation, *, at: At, owner: str | None
 ) -> dict[str, Any]:
     """Return the payload of a request that begins with a picture of a video, without a prompt.
 

@@ -1,9 +1,10 @@
 """What a request will cost and how long it will take, before it is sent.
 
-Pure and quick, so that a form may ask at each change. A price is certain or it is a range: what
+Quick, so that a form may ask at each change. A price is certain or it is a range: what
 the provider's list does not say is not made up.
 """
 
+import asyncio
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 from kling_ui import catalog
 from kling_ui.catalog import Choice, Flag, Model, Number, SecondsRange, Text
 from kling_ui.client import ListedModel, ModelList, Pricing, Rate, Variant, value_text
+from kling_ui.ledger import Generation
 from kling_ui.service.live_catalog import LiveCatalog
 from kling_ui.service.waits import UsualWait, UsualWaits
 
@@ -64,7 +66,10 @@ class Estimate:
 
 
 class Estimates:
-    """Estimates by the newest list and our own history."""
+    """Estimates by the newest list and our own history, at one provider.
+
+    `seconds_of` measures the inputs of a payload, and may block.
+    """
 
     def __init__(
         self,
@@ -72,11 +77,13 @@ class Estimates:
         live: LiveCatalog,
         waits: UsualWaits,
         is_simulated: bool,
+        seconds_of: Callable[[Mapping[str, Any]], float | None] = lambda _: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._live = live
         self._waits = waits
         self._is_simulated = is_simulated
+        self._seconds_of = seconds_of
         self._now = now
 
     def estimate(
@@ -105,6 +112,24 @@ class Estimates:
             is_simulated=self._is_simulated,
             wait=wait,
         )
+
+    async def of_payloads(self, payloads: Iterable[Mapping[str, Any]]) -> list[Estimate]:
+        """Estimate checked payloads, their inputs measured; wait a few seconds for a first list.
+
+        Raises catalog.InvalidValuesError for a model that is not in the catalog.
+        """
+        if self._live.fetched_at is None:
+            await self._live.first_list()
+        return [await self._measured(payload) for payload in payloads]
+
+    async def most_usd(self, generation: Generation) -> float | None:
+        """Return the most that a generation may cost now, None where nobody can know."""
+        [estimate] = await self.of_payloads([generation.payload])
+        return estimate.usd_high
+
+    async def _measured(self, payload: Mapping[str, Any]) -> Estimate:
+        seconds = await asyncio.to_thread(self._seconds_of, payload)
+        return self.estimate(payload.get("model"), payload, input_seconds=seconds)
 
     def _price_source(self, fetched_at: datetime | None) -> str:
         if fetched_at is None:

@@ -111,7 +111,7 @@ class OwnerActions:
         confirmed: dict[str, Any] = {"confirmed_at": self._ledger.stamp(), "error": None}
         connection = self._connections.of(generation)
         if generation.usd_confirmed is not None and connection is not None:
-            confirmed["usd_confirmed"] = await connection.quotes.most_usd(generation)
+            confirmed["usd_confirmed"] = await connection.estimates.most_usd(generation)
         with contextlib.suppress(KeyError):
             await asyncio.to_thread(
                 self._ledger.update, generation.id, only_from=(Status.WAITING,), **confirmed

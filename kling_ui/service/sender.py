@@ -89,7 +89,7 @@ class Sender:
         confirmed = generation.usd_confirmed
         if confirmed is None:
             return None
-        usd = await self._context.quotes.most_usd(generation)
+        usd = await self._context.estimates.most_usd(generation)
         is_within = usd is not None and round(usd - confirmed, 6) <= 0
         return None if is_within else messages.costs_more(confirmed, usd)
 

@@ -6,12 +6,12 @@ The tasks belong to the app; subscribers only watch. What a task does stands in 
 import asyncio
 import dataclasses
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from kling_ui import catalog
-from kling_ui.client import Route
+from kling_ui.client import Client, Route
 from kling_ui.ledger import (
     SIMULATOR,
     Generation,
@@ -32,7 +32,6 @@ from kling_ui.service.live_catalog import LiveCatalog
 from kling_ui.service.owned_inputs import Kind, OwnedInputs
 from kling_ui.service.owner_actions import OwnerActions, owns
 from kling_ui.service.preferences import Preferences
-from kling_ui.service.provider import Provider
 from kling_ui.service.runs import Registry
 from kling_ui.service.runtime import Runtime
 from kling_ui.service.starter import RunStarter
@@ -54,7 +53,7 @@ class Service:
     def __init__(
         self,
         *,
-        client: Provider,
+        client: Client,
         ledger: Ledger,
         folder: Path,
         origin: str,
@@ -250,6 +249,31 @@ class Service:
         generation = await self.get(generation_id)
         if generation is not None:
             yield generation
+
+    async def follow_all(self, generation_ids: Iterable[str]) -> AsyncGenerator[Generation]:
+        """Yield each state of these generations, whichever changes, until all of them rest."""
+        queue: asyncio.Queue[Generation | None] = asyncio.Queue()
+
+        async def pass_on(generation_id: str) -> None:
+            try:
+                async for snapshot in self.follow(generation_id):
+                    queue.put_nowait(snapshot)
+            finally:
+                queue.put_nowait(None)
+
+        tasks = [asyncio.create_task(pass_on(each)) for each in generation_ids]
+        open_count = len(tasks)
+        try:
+            while open_count:
+                snapshot = await queue.get()
+                if snapshot is None:
+                    open_count -= 1
+                else:
+                    yield snapshot
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     @property
     def is_simulated(self) -> bool:

@@ -5,11 +5,11 @@ What waits in sets gets a place here before its POST; what was submitted alone n
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from kling_ui.ledger import Admission, AdmissionRules, Ledger, LedgerError, Status
+from kling_ui.ledger import AdmissionRules, Generation, Ledger, LedgerError, Status
 from kling_ui.service.day_limit import DayLimit
 from kling_ui.service.runs import Run
 from kling_ui.service.runtime import Runtime
@@ -112,7 +112,7 @@ class Turns:
                 async with asyncio.timeout(RECHECK_SECONDS):
                     await self._changed.wait()
 
-    def _admit(self, waiting: list[str]) -> Admission:
+    def _admit(self, waiting: list[str]) -> tuple[Generation, ...]:
         counted_since = self._runtime.now().astimezone(UTC) - COUNTED_FOR
         return self._ledger.admit(
             AdmissionRules(
@@ -125,8 +125,8 @@ class Turns:
             expected=waiting,
         )
 
-    def _tell(self, admission: Admission) -> None:
-        for generation in admission.rows:
+    def _tell(self, rows: Iterable[Generation]) -> None:
+        for generation in rows:
             run = self._waiting.get(generation.id)
             if run is not None:
                 run.publish(generation)

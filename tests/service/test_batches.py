@@ -364,7 +364,7 @@ async def test_more_may_wait_than_a_database_takes_ids_at_a_time(service, simula
         await service.cancel(second)
         assert (await at_rest(service, second)).status is Status.CANCELLED
         told = await asyncio.to_thread(turns_of._admit, [*many, first, second])
-        assert {row.id for row in told.rows} == {first, second}
+        assert {row.id for row in told} == {first, second}
     finally:
         for each in many:
             del turns_of._waiting[each]
@@ -557,7 +557,7 @@ async def test_what_has_become_dearer_waits_and_asks(service, simulator, monkeyp
     simulator.plan(GOING_ON)
     submitted = await batch(service, 4, max_usd=1)
     await until(lambda: simulator.accepted == 3)
-    quotes = service.connections.current.quotes
+    quotes = service.connections.current.estimates
 
     async def dearer(_):
         return 2 * PRICE
@@ -582,7 +582,7 @@ async def test_a_price_that_nobody_can_tell_any_more_is_asked_about(
     service, simulator, monkeypatch
 ):
     await with_prices(service)
-    quotes = service.connections.current.quotes
+    quotes = service.connections.current.estimates
 
     async def unknown(_):
         return None

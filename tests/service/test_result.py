@@ -18,7 +18,7 @@ from served_page import OWNER_OF, QUIETLY, serving, visitor_of
 from kling_ui import media
 from kling_ui.catalog import MODELS, MediaParam, Task
 from kling_ui.ledger import LIVE, SIMULATOR, Generation, Status
-from kling_ui.service import CannotContinueError, changes, continued, export_request
+from kling_ui.service import CannotContinueError, continued, export_request
 from kling_ui.service.continuation import next_model
 from kling_ui.ui import formatting
 from kling_ui.ui.result import code_samples, panel, recipe, strip
@@ -232,7 +232,7 @@ def test_a_failed_run_says_in_its_corner_that_it_was_not_charged():
 async def test_changes_of_several_runs_come_until_all_of_them_rest(service):
     made = [await submit(service, MODEL, {"prompt": f"{PROMPT} {i}"}) for i in range(3)]
     last = {}
-    async with asyncio.timeout(20), aclosing(changes(service.follow, [m.id for m in made])) as all_:
+    async with asyncio.timeout(20), aclosing(service.follow_all([m.id for m in made])) as all_:
         async for changed in all_:
             last[changed.id] = changed.status
     assert last == {each.id: Status.COMPLETED for each in made}
@@ -240,7 +240,7 @@ async def test_changes_of_several_runs_come_until_all_of_them_rest(service):
 
 async def test_whoever_leaves_the_changes_leaves_nothing_behind(service, runtime):
     made = await submit(service, MODEL, {"prompt": f"{PROMPT} [slow]"})
-    async with aclosing(changes(service.follow, [made.id])) as found:
+    async with aclosing(service.follow_all([made.id])) as found:
         await anext(found)
     assert service.diagnostics()["subscriptions"] == 0
 

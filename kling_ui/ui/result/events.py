@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from kling_ui.service import Generation, Service, changes
+from kling_ui.service import Generation, Service
 from kling_ui.ui.create.fields import QUIET
 from kling_ui.ui.gradio_compat import NO_PROGRESS
 from kling_ui.ui.ledger_errors import report_ledger_errors
@@ -126,7 +126,7 @@ class StageEvents:
         turn = self._strips[visit.session] = object()
         try:
             with self._shares.place(visit.caller, visit.address) as may_wait:
-                followed = changes(self._service.follow, ids if may_wait else ())
+                followed = self._service.follow_all(ids if may_wait else ())
                 async with aclosing(followed) as changed_runs:
                     async for changed in changed_runs:
                         if self._strips.get(visit.session) is not turn:

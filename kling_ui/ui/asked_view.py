@@ -1,13 +1,6 @@
 """Components of which a script asks by events; each answer is the component's value."""
 
-from typing import Any
-
 import gradio as gr
-
-from kling_ui.ui.create.fields import QUIET
-
-AT_ONCE: dict[str, Any] = {**QUIET, "trigger_mode": "multiple"}
-"""How its questions run: two at once are two answers."""
 
 
 def asked_view(elem_id: str, *, frame: str, script: str) -> gr.HTML:

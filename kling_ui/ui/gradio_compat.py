@@ -28,13 +28,6 @@ LINKS_ARE_NOT_FETCHED = (
     "Nothing was sent, nothing was spent."
 )
 
-NO_PROGRESS: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": []}
-"""How events run without Gradio's own progress.
-
-Hidden alone, the page would still keep it for every output that any event ever had, and write all
-of it anew at each step of each event: a tenth of a second each time with a form of this size.
-"""
-
 
 def public_api_names(page: gr.Blocks) -> frozenset[str]:
     """Return the names that programs may call; the page's own events go by number."""

@@ -16,9 +16,8 @@ from kling_ui.ui.compare.compare_events import CompareEvents
 from kling_ui.ui.create import draft, launch, recipe_drop
 from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.confirmation import Confirmation, must_ask
-from kling_ui.ui.create.fields import QUIET
 from kling_ui.ui.create.reader import RefusedForm
-from kling_ui.ui.gradio_compat import NO_PROGRESS
+from kling_ui.ui.event_options import QUIET, SENDING
 from kling_ui.ui.history.history_events import HistoryEvents
 from kling_ui.ui.ledger_errors import report_ledger_errors
 from kling_ui.ui.result.events import StageEvents
@@ -30,7 +29,7 @@ from kling_ui.ui.settings.events import add_drawer
 from kling_ui.ui.submissions import Submissions
 from kling_ui.ui.uploads import GuardedBlocks
 from kling_ui.ui.visit import Visit
-from kling_ui.ui.watching import SUBMITTING, WatchShares
+from kling_ui.ui.watching import WatchShares
 
 PURGE_SECONDS = (3600, 86400)
 """How often Gradio looks for temporary files, and from what age on it deletes them."""
@@ -123,10 +122,7 @@ class _Page:
             report_ledger_errors(on_generate),
             form.inputs,
             [*stage.outputs, form.problems, limit],
-            trigger_mode="multiple",
-            api_visibility="private",
-            **NO_PROGRESS,
-            **SUBMITTING,
+            **SENDING,
         )
         events.follow_after(submission)
 

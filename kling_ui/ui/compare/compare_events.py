@@ -9,9 +9,10 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.service import LedgerError, Service
-from kling_ui.ui.asked_view import AT_ONCE, asked_view
+from kling_ui.ui.asked_view import asked_view
 from kling_ui.ui.compare import compare_view
 from kling_ui.ui.compare.compare_view import MOST, Slot
+from kling_ui.ui.event_options import AT_ONCE
 from kling_ui.ui.ledger_errors import in_words
 from kling_ui.ui.question import Question
 from kling_ui.ui.visit import Visit

@@ -14,13 +14,14 @@ from kling_ui.catalog import MODELS, KeptUpload, Model, Problem, Request, Sectio
 from kling_ui.service import Estimate, LedgerError, Service
 from kling_ui.ui.create import launch, model_picker, switches
 from kling_ui.ui.create.examples import EXAMPLES, chips_html, values_of
-from kling_ui.ui.create.fields import LATE, QUIET, Field, Updates, limits_of
+from kling_ui.ui.create.fields import LATE, Field, Updates, limits_of
 from kling_ui.ui.create.kept_uploads import KeptUploads, Kind
 from kling_ui.ui.create.layout import FIRST_TASK, Layout, RawForm
 from kling_ui.ui.create.memory import PROMPT, Memory, prompt_key
 from kling_ui.ui.create.outlook import Outlook
 from kling_ui.ui.create.picker import picker_props
 from kling_ui.ui.create.reader import FormReader, RefusedForm
+from kling_ui.ui.event_options import QUIET
 from kling_ui.ui.identity import owner_of
 from kling_ui.ui.question import Question
 from kling_ui.ui.sets.variations import Filled

@@ -16,8 +16,8 @@ import gradio as gr
 from kling_ui.catalog import MODELS
 from kling_ui.service import Service
 from kling_ui.ui.create.composer import Form
-from kling_ui.ui.create.fields import QUIET
 from kling_ui.ui.create.upload_files import as_uploads
+from kling_ui.ui.event_options import QUIET
 from kling_ui.ui.identity import owner_of
 from kling_ui.ui.ledger_errors import report_ledger_errors
 

@@ -11,7 +11,7 @@ import gradio as gr
 from kling_ui.catalog import MODELS
 from kling_ui.service import VideoRecipe
 from kling_ui.ui.create.composer import Form
-from kling_ui.ui.create.fields import QUIET
+from kling_ui.ui.event_options import QUIET
 from kling_ui.ui.question import Question
 from kling_ui.ui.uploads import LONGEST_PATH
 

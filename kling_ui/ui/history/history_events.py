@@ -9,7 +9,8 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.service import LedgerError, Service
-from kling_ui.ui.asked_view import AT_ONCE, asked_view
+from kling_ui.ui.asked_view import asked_view
+from kling_ui.ui.event_options import AT_ONCE
 from kling_ui.ui.history import tiles, toolbar
 from kling_ui.ui.history.filters import NAMES, InvalidFilterError, read_filters
 from kling_ui.ui.identity import owner_of

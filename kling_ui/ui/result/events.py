@@ -10,23 +10,14 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.service import Generation, Service
-from kling_ui.ui.create.fields import QUIET
-from kling_ui.ui.gradio_compat import NO_PROGRESS
+from kling_ui.ui.event_options import FOLLOWING, QUIET
 from kling_ui.ui.ledger_errors import report_ledger_errors
 from kling_ui.ui.question import Question
 from kling_ui.ui.result import strip
 from kling_ui.ui.result.stage import Painted, Stage
 from kling_ui.ui.submissions import Submissions
 from kling_ui.ui.visit import Visit
-from kling_ui.ui.watching import WATCHING, WatchShares
-
-FOLLOWING: dict[str, Any] = {
-    **WATCHING,
-    "trigger_mode": "multiple",
-    **NO_PROGRESS,
-    "api_visibility": "private",
-}
-"""How events run that paint a generation until it rests."""
+from kling_ui.ui.watching import WatchShares
 
 
 class StageEvents:

@@ -18,16 +18,15 @@ from kling_ui.service import (
     export_request,
 )
 from kling_ui.ui.create.composer import Form
-from kling_ui.ui.create.fields import QUIET, not_paintable
+from kling_ui.ui.create.fields import not_paintable
 from kling_ui.ui.create.upload_files import as_uploads
-from kling_ui.ui.gradio_compat import NO_PROGRESS
+from kling_ui.ui.event_options import QUIET, SENDING
 from kling_ui.ui.ledger_errors import report_ledger_errors
 from kling_ui.ui.question import Question
 from kling_ui.ui.result import panel
 from kling_ui.ui.result.stage import Painted, Stage
 from kling_ui.ui.submissions import Submissions
 from kling_ui.ui.visit import Visit
-from kling_ui.ui.watching import SUBMITTING
 
 _TO_THE_FORM = "() => window.klingResult.toForm()"
 _NOTHING_SENT = "Nothing was sent, nothing was spent."
@@ -55,10 +54,7 @@ class RepeatEvents:
             report_ledger_errors(self._on_run_again),
             None,
             self._stage.outputs,
-            trigger_mode="multiple",
-            api_visibility="private",
-            **NO_PROGRESS,
-            **SUBMITTING,
+            **SENDING,
         )
 
     async def _on_use(self, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:

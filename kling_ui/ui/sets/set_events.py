@@ -14,15 +14,14 @@ from kling_ui.service import (
     Service,
     export_request,
 )
-from kling_ui.ui.asked_view import AT_ONCE, asked_view
-from kling_ui.ui.gradio_compat import NO_PROGRESS
+from kling_ui.ui.asked_view import asked_view
+from kling_ui.ui.event_options import AT_ONCE, SENDING
 from kling_ui.ui.ledger_errors import in_words
 from kling_ui.ui.question import Question
 from kling_ui.ui.sets import set_view
 from kling_ui.ui.sets.set_grid import newest_tries
 from kling_ui.ui.submissions import Submissions
 from kling_ui.ui.visit import Visit
-from kling_ui.ui.watching import SUBMITTING
 
 NOTHING_SENT = "Nothing was sent, nothing was spent."
 
@@ -43,10 +42,7 @@ class SetEvents:
             self._on_set_retry,
             None,
             [self.view],
-            trigger_mode="multiple",
-            **NO_PROGRESS,
-            api_visibility="private",
-            **SUBMITTING,
+            **SENDING,
         )
 
     async def _on_set(self, event: gr.EventData, request: gr.Request) -> Any:

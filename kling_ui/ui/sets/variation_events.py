@@ -7,10 +7,9 @@ import gradio as gr
 
 from kling_ui.catalog import InvalidValuesError
 from kling_ui.service import LedgerError, RefusedBatchError, Service
-from kling_ui.ui.asked_view import AT_ONCE
 from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.confirmation import Confirmation
-from kling_ui.ui.gradio_compat import NO_PROGRESS
+from kling_ui.ui.event_options import AT_ONCE, SENDING
 from kling_ui.ui.ledger_errors import in_words
 from kling_ui.ui.question import Question
 from kling_ui.ui.sets import plan_view
@@ -18,7 +17,6 @@ from kling_ui.ui.sets.plan import Plan, make_plan
 from kling_ui.ui.sets.variations import Wish, axes, axis_of, table
 from kling_ui.ui.submissions import Submissions
 from kling_ui.ui.visit import Visit
-from kling_ui.ui.watching import SUBMITTING
 
 _LONGEST_PROMPTS = 300_000
 _MOST_REMEMBERED = 1000
@@ -49,10 +47,7 @@ class VariationEvents:
             self._on_generate_set,
             self._form.inputs,
             [view],
-            trigger_mode="multiple",
-            **NO_PROGRESS,
-            api_visibility="private",
-            **SUBMITTING,
+            **SENDING,
         )
 
     async def _on_plan(self, event: gr.EventData, request: gr.Request, *raw: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import gradio as gr
 
 from kling_ui.service import MOST_PARALLEL, CannotConnectError, Service
-from kling_ui.ui.create.fields import QUIET
+from kling_ui.ui.event_options import QUIET
 from kling_ui.ui.identity import owner_of
 from kling_ui.ui.ledger_errors import report_ledger_errors
 from kling_ui.ui.question import Question

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from kling_ui.ui.create.fields.camera import camera_field, move_field, preset_field
 from kling_ui.ui.create.fields.elements import elements_field
 from kling_ui.ui.create.fields.field import (
-    QUIET,
     Builder,
     Built,
     Field,
@@ -61,7 +60,6 @@ BUILDERS: Mapping[str, Builder] = {
 __all__ = [
     "BUILDERS",
     "LATE",
-    "QUIET",
     "Built",
     "Field",
     "ServedVideo",

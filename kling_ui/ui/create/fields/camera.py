@@ -6,7 +6,8 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.catalog import AXES, AXIS_HELP, CAMERA_PRESETS, Param
-from kling_ui.ui.create.fields.field import QUIET, Built, Field, Look, readables
+from kling_ui.ui.create.fields.field import Built, Field, Look, readables
+from kling_ui.ui.event_options import QUIET
 
 CUSTOM = "simple"
 _SHARED = "camera"

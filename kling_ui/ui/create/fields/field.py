@@ -8,7 +8,6 @@ from typing import Any
 from gradio.component_meta import ComponentMeta
 
 from kling_ui.catalog import Choice, Flag, KeptUpload, Media, Param
-from kling_ui.ui.gradio_compat import NO_PROGRESS
 
 Updates = dict[Any, dict[str, Any]]
 """How components change: for each its properties with their new values."""
@@ -18,18 +17,6 @@ Look = Callable[[str], KeptUpload | None]
 
 MAX_SEGMENTS = 6
 """More choices than this make a list to open, or a slider, instead of a row of segments."""
-
-QUIET: dict[str, Any] = {
-    "queue": False,
-    **NO_PROGRESS,
-    "trigger_mode": "always_last",
-    "api_visibility": "private",
-}
-"""How short events run: at once, without a spinner, and not in the API.
-
-What changes while an answer is awaited is told once more: Gradio would drop it otherwise, and
-the page would show an answer to what stood there before.
-"""
 
 
 def is_anything_there(raw: Sequence[Any]) -> bool:

@@ -10,16 +10,9 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.catalog import PAIR_SCENES, Media, Param, Pictures
-from kling_ui.ui.create.fields.field import (
-    QUIET,
-    Built,
-    Field,
-    Look,
-    Updates,
-    reading,
-    variant,
-)
+from kling_ui.ui.create.fields.field import Built, Field, Look, Updates, reading, variant
 from kling_ui.ui.create.kept_uploads import Kind
+from kling_ui.ui.event_options import QUIET
 
 WELL_HEIGHT = 132
 

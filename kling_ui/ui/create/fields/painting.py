@@ -8,7 +8,8 @@ import gradio as gr
 
 from kling_ui.catalog import MEDIA_TYPES, Param, data_uri
 from kling_ui.ui.create import brush
-from kling_ui.ui.create.fields.field import QUIET, Built, Field, Look, Updates
+from kling_ui.ui.create.fields.field import Built, Field, Look, Updates
+from kling_ui.ui.event_options import QUIET
 
 PICTURE = "image_url"
 MASKS, STILL = "dynamic_masks", "static_mask"

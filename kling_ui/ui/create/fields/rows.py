@@ -5,7 +5,8 @@ from typing import Any
 
 import gradio as gr
 
-from kling_ui.ui.create.fields.field import QUIET, Updates
+from kling_ui.ui.create.fields.field import Updates
+from kling_ui.ui.event_options import QUIET
 
 
 class GrowingRows:

@@ -127,6 +127,12 @@ class Estimates:
         [estimate] = await self.of_payloads([generation.payload])
         return estimate.usd_high
 
+    def again_usd(self, generation: Generation) -> float | None:
+        """Return the most that it would cost anew; None where nobody knows or nothing is paid."""
+        if self._is_simulated or generation.model not in catalog.MODELS:
+            return None
+        return self.estimate(generation.model, generation.payload).usd_high
+
     async def _measured(self, payload: Mapping[str, Any]) -> Estimate:
         seconds = await asyncio.to_thread(self._seconds_of, payload)
         return self.estimate(payload.get("model"), payload, input_seconds=seconds)

@@ -10,6 +10,7 @@ from html import escape
 
 from kling_ui.service import Generation, Playback
 from kling_ui.ui import formatting
+from kling_ui.ui.asked_view import answer
 from kling_ui.ui.compare import differences
 from kling_ui.ui.media_routes import poster_url, video_url
 from kling_ui.ui.result import recipe
@@ -76,21 +77,20 @@ def view(slots: Sequence[Slot], *, asked: str) -> str:
     shown = slots[:MOST]
     generations = [each.generation for each in shown]
     is_pending = any(each is not None and not each.status.is_final for each in generations)
-    facts = {
-        "asked": asked,
-        "ids": ",".join(each.id for each in shown),
-        "tall": "1" if all(_ratio(each) < 1 for each in generations) else "",
-        "pending": "1" if is_pending else "",
-    }
-    data = "".join(f' data-{name}="{escape(value)}"' for name, value in facts.items())
     inside = "".join(_slot(each, number) for number, each in enumerate(shown))
-    return f'<div data-kind="view"{data}>{inside}{_differences(generations)}</div>'
+    return answer(
+        "view",
+        f"{inside}{_differences(generations)}",
+        asked=asked,
+        ids=",".join(each.id for each in shown),
+        tall="1" if all(_ratio(each) < 1 for each in generations) else "",
+        pending="1" if is_pending else "",
+    )
 
 
 def told(message: str, *, asked: str, star: str = "") -> str:
     """Carry a sentence in place of an answer; `star`: the id whose star could not be changed."""
-    data = f'data-asked="{escape(asked)}" data-star="{escape(star)}"'
-    return f'<div data-kind="told" {data}>{escape(message)}</div>'
+    return answer("told", escape(message), asked=asked, star=star)
 
 
 # -- the frame
@@ -185,11 +185,7 @@ def _screen(slot: Slot, letter: str) -> str:
 
 
 def _ratio(generation: Generation | None) -> float:
-    if generation is None:
-        return 16 / 9
-    if generation.width and generation.height:
-        return generation.width / generation.height
-    return recipe.ratio(generation)
+    return recipe.ratio(generation) if generation else 16 / 9
 
 
 # -- what differs

@@ -6,7 +6,6 @@ import math
 from collections.abc import Collection
 from html import escape
 
-from kling_ui.catalog import MODELS
 from kling_ui.service import (
     Generation,
     HistoryChanges,
@@ -15,11 +14,12 @@ from kling_ui.service import (
     SetTotals,
     Status,
 )
-from kling_ui.ui.formatting import STATUS_WORDS
+from kling_ui.ui import formatting
+from kling_ui.ui.asked_view import answer, data
 from kling_ui.ui.media_routes import poster_url, video_url
+from kling_ui.ui.result import recipe
 
 _NAMED_RATIOS = {16 / 9: "16:9", 9 / 16: "9:16", 1.0: "1:1", 4 / 3: "4:3", 3 / 4: "3:4"}
-_WIDE = 16 / 9
 _ICONS = {
     "star": '<path d="M12 3.6l2.6 5.3 5.8.8-4.2 4.1 1 5.8-5.2-2.8-5.2 2.8 1-5.8L3.6 9.7l5.8-.8z"/>',
     "delete": '<path d="M5 7h14M10 7V4.5h4V7M7 7l.8 12.5h8.4L17 7M10.3 10.5v5.5M13.7 10.5v5.5"/>',
@@ -29,20 +29,18 @@ _ICONS = {
 def page_answer(page: HistoryPage, *, asked: str, is_first: bool, limit: int) -> str:
     """Carry a page of tiles; `asked` names the request that it answers."""
     last = page.generations[-1].id if len(page.generations) == limit else ""
-    facts = {"kind": "first" if is_first else "more", "asked": asked, "after": last}
-    return _answer(facts, page)
+    return _answer("first" if is_first else "more", page, asked=asked, after=last)
 
 
 def changes_answer(changes: HistoryChanges, *, asked: str) -> str:
     """Carry the tiles of what has changed; listed ids without a tile are not to be shown."""
-    facts = {"kind": "changes" if changes.is_whole else "reload", "asked": asked}
-    return _answer({**facts, "changed": " ".join(changes.ids)}, changes.page)
+    kind = "changes" if changes.is_whole else "reload"
+    return _answer(kind, changes.page, asked=asked, changed=" ".join(changes.ids))
 
 
 def deletion_answer(ids: Collection[str], *, asked: str, kept: int, remaining: HistoryPage) -> str:
     """Name what was deleted, how many could not be, and what is found without them."""
-    facts = {"kind": "deleted", "asked": asked, "ids": " ".join(ids), "kept": str(kept)}
-    return _answer(facts, remaining)
+    return _answer("deleted", remaining, asked=asked, ids=" ".join(ids), kept=str(kept))
 
 
 def unreadable_answer(message: str, *, asked: str) -> str:
@@ -51,31 +49,30 @@ def unreadable_answer(message: str, *, asked: str) -> str:
         '<div class="k-nothing" role="alert"><strong>History can\'t be read for now</strong>'
         f"<span>{escape(message)}</span></div>"
     )
-    return _tag({"kind": "unreadable", "asked": asked}, said)
+    return answer("unreadable", said, asked=asked)
 
 
 def tile(generation: Generation, of_set: SetTotals | None = None) -> str:
     """Draw one generation: a link that opens it, with its star and its bin; and whose set it is."""
-    words = _prompt(generation)
-    ratio = _ratio(generation)
+    words, ratio = _prompt(generation), recipe.ratio(generation)
     facts = {
         "open": generation.id,
         "status": generation.status.value,
         "created": generation.created_at,
-        "usd": "" if generation.is_simulated else _figure(generation),
+        "usd": _paid(generation),
         "take": _settings(generation),
         "video": video_url(generation) or "",
         **(_set_facts(generation, of_set) if of_set else {}),
     }
-    known = "" if _known_ratio(generation) is None else " data-sized"
+    known = "" if recipe.known_ratio(generation) is None else " data-sized"
     star = f'aria-pressed="{str(generation.is_starred).lower()}"'
     return (
-        f'<article class="k-tile"{_data(facts)}{known} style="--ratio:{ratio:.4f}">'
+        f'<article class="k-tile"{data(facts)}{known} style="--ratio:{ratio:.4f}">'
         f'<a class="k-tile-link" href="?v={generation.id}&amp;edit">'
         f'<span class="k-tile-picture">{_picture(generation)}'
         f'<span class="k-tile-chips">{"".join(_chips(generation))}</span></span>'
         f'<span class="k-tile-prompt" title="{escape(words[:500])}">{escape(words[:200])}</span>'
-        f'<span class="k-tile-facts">{escape(_title(generation))}</span></a>'
+        f'<span class="k-tile-facts">{escape(formatting.model_title(generation.model))}</span></a>'
         f"{_button('star', 'Star', star)}{_button('delete', 'Delete')}</article>"
     )
 
@@ -84,23 +81,21 @@ def _set_facts(generation: Generation, of_set: SetTotals) -> dict[str, str]:
     told = (f"set of {of_set.totals.count}", sum_of(of_set.totals))
     return {
         "set": generation.set_id or "",
-        "set-name": of_set.name,
-        "set-told": " · ".join(part for part in told if part),
+        "set_name": of_set.name,
+        "set_told": " · ".join(part for part in told if part),
     }
 
 
-def _answer(facts: dict[str, str], page: HistoryPage) -> str:
-    told = {
-        "total": str(page.totals.count),
-        "sum": sum_of(page.totals),
-        "deleted": sum_of(page.deleted),
-        "stamp": page.stamp,
-    }
-    return _tag({**facts, **told}, "".join(_tiles(page)))
-
-
-def _tiles(page: HistoryPage) -> list[str]:
-    return [tile(each, page.sets.get(each.set_id or "")) for each in page.generations]
+def _answer(kind: str, page: HistoryPage, **facts: str) -> str:
+    return answer(
+        kind,
+        "".join(tile(each, page.sets.get(each.set_id or "")) for each in page.generations),
+        **facts,
+        total=str(page.totals.count),
+        sum=sum_of(page.totals),
+        deleted=sum_of(page.deleted),
+        stamp=page.stamp,
+    )
 
 
 def sum_of(totals: HistoryTotals) -> str:
@@ -108,14 +103,6 @@ def sum_of(totals: HistoryTotals) -> str:
     paid = [f"${totals.usd:,.2f}"] if totals.usd else []
     samples = [f"${totals.simulated_usd:,.2f} simulated"] if totals.simulated_usd else []
     return " · ".join(paid + samples)
-
-
-def _tag(facts: dict[str, str], inside: str) -> str:
-    return f"<div{_data(facts)}>{inside}</div>"
-
-
-def _data(facts: dict[str, str]) -> str:
-    return "".join(f' data-{name}="{escape(value)}"' for name, value in facts.items())
 
 
 def _button(name: str, label: str, more: str = "") -> str:
@@ -131,50 +118,34 @@ def _picture(generation: Generation) -> str:
     if poster is not None:
         return f'<img src="{escape(poster)}" data-rooted alt="" loading="lazy" decoding="async">'
     ring = "" if generation.status.is_final else '<i class="k-tile-ring"></i>'
-    return f'{ring}<span class="k-tile-word">{STATUS_WORDS[generation.status]}</span>'
+    return f'{ring}<span class="k-tile-word">{formatting.STATUS_WORDS[generation.status]}</span>'
 
 
 def _chips(generation: Generation) -> list[str]:
     seconds = generation.seconds or _asked_seconds(generation)
-    ratio = _known_ratio(generation)
+    ratio = recipe.known_ratio(generation)
     is_free = generation.status is Status.FAILED
     told = {
         "length": f"{seconds:.3g} s" if seconds else "",
         "ratio": _ratio_name(ratio) if ratio else "",
         "audio": "audio" if generation.payload.get("generate_audio") is True else "",
-        "price": "not charged" if is_free else price(generation),
+        "price": "not charged" if is_free else formatting.money(generation),
     }
     return [
         f'<span data-chip="{name}">{escape(text)}</span>' for name, text in told.items() if text
     ]
 
 
-def price(generation: Generation) -> str:
-    """Write what a generation costs, labeled where it is simulated; empty where not known."""
-    figure = _figure(generation)
-    if not figure:
-        return ""
-    return f"${float(figure):,.2f}{' sim' if generation.is_simulated else ''}"
-
-
-def _figure(generation: Generation) -> str:
-    return "" if generation.usd_spent is None else f"{generation.usd_spent:.4f}"
+def _paid(generation: Generation) -> str:
+    is_known = generation.usd_spent is not None and not generation.is_simulated
+    return f"{generation.usd_spent:.4f}" if is_known else ""
 
 
 def _prompt(generation: Generation) -> str:
-    shots = generation.payload.get("multi_prompt")
-    told = [
-        f"Shot {number}: {shot['prompt']}"
-        for number, shot in enumerate(shots if isinstance(shots, list) else [], 1)
-        if isinstance(shot, dict) and isinstance(shot.get("prompt"), str)
-    ]
+    shots = enumerate(recipe.shots(generation), start=1)
+    told = [f"Shot {number}: {shot.prompt}" for number, shot in shots]
     effect = str(generation.payload.get("effect_scene", "")).replace("_", " ").capitalize()
     return generation.prompt or " · ".join(told) or effect or "(no prompt)"
-
-
-def _title(generation: Generation) -> str:
-    model = MODELS.get(generation.model)
-    return model.title if model else generation.model
 
 
 def _asked_seconds(generation: Generation) -> float | None:
@@ -183,20 +154,6 @@ def _asked_seconds(generation: Generation) -> float | None:
     except (KeyError, TypeError, ValueError):
         return None
     return seconds if math.isfinite(seconds) else None
-
-
-def _known_ratio(generation: Generation) -> float | None:
-    if generation.width and generation.height:
-        return generation.width / generation.height
-    width, _, height = str(generation.payload.get("aspect_ratio", "")).partition(":")
-    if width.isdecimal() and height.isdecimal() and int(width) and int(height):
-        return int(width) / int(height)
-    return None
-
-
-def _ratio(generation: Generation) -> float:
-    # What no row should hold must not make a tile that nobody can see or that hides all others.
-    return min(max(_known_ratio(generation) or _WIDE, 0.4), 2.5)
 
 
 def _ratio_name(ratio: float) -> str:

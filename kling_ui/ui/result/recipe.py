@@ -12,7 +12,7 @@ from kling_ui.service import Generation
 from kling_ui.ui import formatting
 from kling_ui.ui.media_routes import media_url
 
-_RATIOS = {"16:9": 16 / 9, "9:16": 9 / 16, "1:1": 1.0}
+_SLIMMEST, _WIDEST = 0.4, 2.5
 _REFERENCE = "input:"
 _KINDS = {"mp3": "audio", "wav": "audio", "m4a": "audio", "aac": "audio"}
 _KINDS |= dict.fromkeys(("mp4", "mov", "webm"), "video")
@@ -62,8 +62,20 @@ class Shot:
 
 
 def ratio(generation: Generation) -> float:
-    """Return the width by the height that was asked for, 16:9 where nothing tells."""
-    return _RATIOS.get(str(_effective(generation, "aspect_ratio")), 16 / 9)
+    """Return the width by the height of a video, or as it was asked for; 16:9 where nothing tells.
+
+    Within bounds: what no row should hold must not make a box that nobody can see, or that hides
+    all others.
+    """
+    found = known_ratio(generation) or _named_ratio(_default_of(generation, "aspect_ratio"))
+    return min(max(found or 16 / 9, _SLIMMEST), _WIDEST)
+
+
+def known_ratio(generation: Generation) -> float | None:
+    """Return the width by the height of a video, or as it was asked for; None where it wasn't."""
+    if generation.width and generation.height:
+        return generation.width / generation.height
+    return _named_ratio(generation.payload.get("aspect_ratio"))
 
 
 def chips(generation: Generation) -> list[Chip]:
@@ -133,10 +145,15 @@ def shots(generation: Generation) -> list[Shot]:
     ]
 
 
-def _effective(generation: Generation, name: str) -> Any:
-    """Return a value that was sent, or the default that the provider documents in its place."""
-    if name in generation.payload:
-        return generation.payload[name]
+def _named_ratio(name: Any) -> float | None:
+    width, _, height = str(name).partition(":")
+    if width.isdecimal() and height.isdecimal() and int(width) and int(height):
+        return int(width) / int(height)
+    return None
+
+
+def _default_of(generation: Generation, name: str) -> Any:
+    """Return what the provider documents that it uses where nothing is sent."""
     model = MODELS.get(generation.model)
     param = model.param(name) if model else None
     return param.default if param else None
@@ -177,7 +194,7 @@ def _shown(generation: Generation, label: str, value: str) -> InputShown:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_CHIP else f"{text[: _LONGEST_CHIP - 1].rstrip()}…"
+    return formatting.shortened(text, _LONGEST_CHIP)
 
 
 def _readable(value: Any) -> str:

@@ -3,6 +3,7 @@
 from html import escape
 
 from kling_ui.service import Generation, Status
+from kling_ui.ui import formatting
 from kling_ui.ui.create.examples import cards_html
 from kling_ui.ui.result import recipe
 
@@ -45,7 +46,11 @@ def missing_screen() -> str:
 def screen(generation: Generation) -> str:
     """Fill the box in the ratio that was asked for: calm motion, or why there is no video."""
     ratio = recipe.ratio(generation)
-    prompt = f"<q>{escape(_shortened(generation.prompt))}</q>" if generation.prompt else ""
+    prompt = (
+        f"<q>{escape(formatting.shortened(generation.prompt, _LONGEST_PROMPT))}</q>"
+        if generation.prompt
+        else ""
+    )
     if generation.status in _WITHOUT_VIDEO:
         return _screen("none", ratio, f"<strong>{_WITHOUT_VIDEO[generation.status]}</strong>")
     if generation.status is Status.WAITING:
@@ -69,9 +74,3 @@ def _backdrop(generation: Generation) -> str:
             address = escape(each.address, quote=True)
             return f'<img class="k-backdrop" src="{address}" data-rooted alt="">'
     return ""
-
-
-def _shortened(text: str) -> str:
-    if len(text) <= _LONGEST_PROMPT:
-        return text
-    return f"{text[: _LONGEST_PROMPT - 1].rstrip()}…"

@@ -4,7 +4,6 @@ from typing import Any
 
 import gradio as gr
 
-from kling_ui.catalog import InvalidValuesError
 from kling_ui.service import Generation, Service
 from kling_ui.ui.create.fields import ServedVideo
 from kling_ui.ui.media_routes import video_url
@@ -53,7 +52,7 @@ class Stage:
         is_elsewhere = not self._service.is_reachable(generation)
         view = panel.View(
             typical_seconds=self._service.typical_seconds(generation),
-            again_usd=self._usd(generation),
+            again_usd=self._service.estimates.again_usd(generation),
             is_watched=is_watched and not is_elsewhere,
             is_elsewhere=is_elsewhere,
             is_mine=self._service.owns(generation, visit.owner),
@@ -96,14 +95,6 @@ class Stage:
             self.video: ServedVideo(None, visible=False),
             self.result: below,
         }
-
-    def _usd(self, generation: Generation) -> float | None:
-        """Return what it would cost anew, the most of a range; None where that is not known."""
-        try:
-            estimate = self._service.estimates.estimate(generation.model, generation.payload)
-        except InvalidValuesError:
-            return None
-        return estimate.usd_high if estimate.usd is None else estimate.usd
 
 
 def _html(value: str, elem_id: str, **more: Any) -> gr.HTML:

@@ -8,6 +8,7 @@ import uuid
 from html import escape
 
 from kling_ui.ui import formatting
+from kling_ui.ui.asked_view import answer
 from kling_ui.ui.sets.plan import Plan, PlannedCell, Total
 from kling_ui.ui.sets.variations import MOST_CELLS, MOST_TAKES, Axis, Option
 
@@ -47,43 +48,40 @@ def plan_answer(
     plan: Plan, axes: list[Axis], axis: Axis | None, *, is_matrix: bool, asked: str, told: str = ""
 ) -> str:
     """Carry a plan: what can vary, its cells, its sum, and what is confirmed by sending it."""
-    facts = {
-        "asked": asked,
-        "key": plan.key,
-        "usd": "" if plan.max_usd is None else f"{plan.max_usd:.6f}",
-        "label": _label(plan.total),
-        "ready": "1" if plan.requests else "",
-        "told": told,
-    }
-    data = "".join(f' data-{name}="{escape(value)}"' for name, value in facts.items())
-    return (
-        f'<div data-kind="plan"{data}>'
+    return answer(
+        "plan",
         f'<div data-part="axes">{_axes(axes, axis) if is_matrix else ""}</div>'
         f'<div data-part="cells">{_cells(plan) if is_matrix else _problem(plan)}</div>'
-        f'<div data-part="sum">{escape(_sum(plan))}</div></div>'
+        f'<div data-part="sum">{escape(_sum(plan))}</div>',
+        asked=asked,
+        key=plan.key,
+        usd="" if plan.max_usd is None else f"{plan.max_usd:.6f}",
+        label=_label(plan.total),
+        ready="1" if plan.requests else "",
+        told=told,
     )
 
 
 def asking(total: Total, *, asked: str) -> str:
     """Ask for a second press."""
     question = f"Spend {_price(total) or 'an unknown sum'}? Press again"
-    # Never twice the same: the page has to see that it is asked again.
-    return f'<div data-kind="asking" data-asked="{escape(asked)}" {_unlike()}>{question}</div>'
+    return answer("asking", question, asked=asked, unlike=_never_twice())
 
 
 def submitted(set_id: str, *, asked: str) -> str:
     """Carry the id of the set that was submitted."""
-    return f'<div data-kind="submitted" data-asked="{escape(asked)}" data-set="{set_id}"></div>'
+    return answer("submitted", asked=asked, set=set_id)
 
 
 def told(message: str, *, asked: str) -> str:
     """Say why nothing was sent."""
     said = message if message.endswith(_NOTHING_SENT) else f"{message} {_NOTHING_SENT}"
-    return f'<div data-kind="told" data-asked="{escape(asked)}" {_unlike()}>{escape(said)}</div>'
+    return answer("told", escape(said), asked=asked, unlike=_never_twice())
 
 
-def _unlike() -> str:
-    return f'data-unlike="{uuid.uuid4().hex[:8]}"'
+def _never_twice() -> str:
+    """Return what makes equal answers differ: the page has to see that one came again."""
+    return uuid.uuid4().hex[:8]
 
 
 # -- in words

@@ -5,10 +5,8 @@ from typing import Any
 
 import gradio as gr
 
-from kling_ui.catalog import InvalidValuesError
 from kling_ui.service import (
     Batch,
-    Generation,
     LedgerError,
     RefusedBatchError,
     Service,
@@ -83,7 +81,7 @@ class SetEvents:
         facts = set_view.SetFacts(
             is_mine=is_mine(batch, visit),
             typical_seconds=self._service.typical_seconds,
-            again_usd=self._again_usd,
+            again_usd=self._service.estimates.again_usd,
         )
         return set_view.view(batch, facts, asked=asked.number, told=told)
 
@@ -123,14 +121,6 @@ class SetEvents:
         except RefusedBatchError as exc:
             return f"{exc} {NOTHING_SENT}"
         return ""
-
-    def _again_usd(self, generation: Generation) -> float | None:
-        """Return what it would cost anew, at most; None where nobody knows or nothing is paid."""
-        try:
-            estimate = self._service.estimates.estimate(generation.model, generation.payload)
-        except InvalidValuesError:
-            return None
-        return None if estimate.is_simulated else estimate.usd_high
 
 
 def is_mine(batch: Batch, visit: Visit) -> bool:

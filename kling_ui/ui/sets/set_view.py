@@ -12,6 +12,7 @@ from html import escape
 
 from kling_ui.service import Batch, ErrorKind, Generation, Status
 from kling_ui.ui import formatting
+from kling_ui.ui.asked_view import answer
 from kling_ui.ui.media_routes import poster_url, video_url
 from kling_ui.ui.result import panel, recipe
 from kling_ui.ui.sets.set_grid import Grid, grid
@@ -93,16 +94,12 @@ def view(batch: Batch, facts: SetFacts, *, asked: str, told: str = "") -> str:
         "pending": _flag(any(not each.status.is_final for each in batch.generations)),
         "mine": _flag(facts.is_mine),
         "asking": str(len(asking) or ""),
-        "asking-usd": _sum_words([each.usd_confirmed for each in asking]),
+        "asking_usd": _sum_words([each.usd_confirmed for each in asking]),
         "waiting": str(len(waiting) or ""),
         "zip": set_zip_url(batch.set.id),
     }
-    data = "".join(f' data-{name}="{escape(value)}"' for name, value in carried.items())
-    stamp = hashlib.sha256(f"{data}{inside}".encode()).hexdigest()[:16]
-    return (
-        f'<div data-kind="set" data-asked="{escape(asked)}" data-stamp="{stamp}" {_now()} '
-        f'data-told="{escape(told)}"{data}>{inside}</div>'
-    )
+    stamp = hashlib.sha256(f"{carried}{inside}".encode()).hexdigest()[:16]
+    return answer("set", inside, asked=asked, stamp=stamp, now=_now(), told=told, **carried)
 
 
 def stamp_of(answer: str) -> str:
@@ -112,25 +109,25 @@ def stamp_of(answer: str) -> str:
 
 def same(*, asked: str) -> str:
     """Carry that a set still is as the page shows it."""
-    return f'<div data-kind="same" data-asked="{escape(asked)}" {_now()}></div>'
+    return answer("same", asked=asked, now=_now())
 
 
 def missing(*, asked: str) -> str:
     """Carry that there is no such set."""
-    return (
-        f'<div data-kind="missing" data-asked="{escape(asked)}"><div class="k-nothing">'
-        "<strong>No set at this link</strong><span>It was deleted, or comes from another "
-        "installation.</span></div></div>"
+    said = (
+        '<div class="k-nothing"><strong>No set at this link</strong><span>It was deleted, or comes '
+        "from another installation.</span></div>"
     )
+    return answer("missing", said, asked=asked)
 
 
 def told(message: str, *, asked: str) -> str:
     """Carry a sentence in place of an answer."""
-    return f'<div data-kind="told" data-asked="{escape(asked)}">{escape(message)}</div>'
+    return answer("told", escape(message), asked=asked)
 
 
 def _now() -> str:
-    return f'data-now="{datetime.now(UTC).isoformat(timespec="milliseconds")}"'
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 # -- in words
@@ -243,7 +240,7 @@ def _cell(generation: Generation, caption: str, label: str, facts: SetFacts) -> 
     return (
         f'<div class="k-set-cell" data-id="{generation.id}" data-status="{status.value}" '
         f'data-tone="{panel.tone(generation)}" data-caption="{escape(caption)}" '
-        f'style="--ratio:{_ratio(generation):.4f}">'
+        f'style="--ratio:{recipe.ratio(generation):.4f}">'
         f'<a class="k-set-picture" href="?v={generation.id}&amp;edit" '
         f'data-open="{generation.id}" aria-label="{escape(name)}">'
         f"{_picture(generation, facts)}</a>"
@@ -314,9 +311,3 @@ def _button(act: str, words: str, generation: Generation, more: str = "") -> str
         f'<button type="button" class="k-set-own k-set-small" data-set-do="{act}" '
         f'data-id="{generation.id}"{more}>{words}</button>'
     )
-
-
-def _ratio(generation: Generation) -> float:
-    if generation.width and generation.height:
-        return min(max(generation.width / generation.height, 0.4), 2.5)
-    return recipe.ratio(generation)

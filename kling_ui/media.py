@@ -113,7 +113,7 @@ def verify(path: Path) -> VideoFacts:
     say, and of which the first and the last pictures decode. Reads every packet; memory stays
     constant, however long the video is.
     """
-    try:
+    with _broken_in_words("The file is not a whole MP4 video"):
         with path.open("rb") as file:
             if _has_cut_box(file, path.stat().st_size):
                 raise BrokenVideoError("it is cut off")
@@ -121,21 +121,14 @@ def verify(path: Path) -> VideoFacts:
             _check_whole(container)
         with open_media(path) as container:
             return _facts(container)
-    except (av.FFmpegError, OSError, ValueError, IndexError, struct.error) as exc:
-        raise BrokenVideoError(f"The file is not a whole MP4 video ({_reason(exc)}).") from exc
 
 
 def playback(path: Path) -> Playback:
     """Return how a video plays, from its header alone. Raises BrokenVideoError."""
-    try:
-        with open_media(path) as container:
-            stream = film(container)
-            rate = stream.average_rate if stream else None
-            return Playback(
-                frames_per_second=float(rate or 0), has_sound=bool(container.streams.audio)
-            )
-    except (av.FFmpegError, OSError, ValueError, IndexError) as exc:
-        raise BrokenVideoError(f"The video can't be opened ({_reason(exc)}).") from exc
+    with _broken_in_words("The video can't be opened"), open_media(path) as container:
+        stream = film(container)
+        rate = stream.average_rate if stream else None
+        return Playback(frames_per_second=float(rate or 0), has_sound=bool(container.streams.audio))
 
 
 def save_poster(video: Path, poster: Path, *, max_side: int = 640) -> None:
@@ -143,14 +136,11 @@ def save_poster(video: Path, poster: Path, *, max_side: int = 640) -> None:
 
     Raises BrokenVideoError where nothing can be decoded.
     """
-    try:
-        with open_media(video) as container:
-            frame = next(_frames(container, film(container)), None)
-            if frame is None:
-                raise BrokenVideoError("none can be decoded")
-            image = frame.to_image()  # type: ignore[no-untyped-call]
-    except (av.FFmpegError, OSError, ValueError, IndexError) as exc:
-        raise BrokenVideoError(f"The video has no picture to show ({_reason(exc)}).") from exc
+    with _broken_in_words("The video has no picture to show"), open_media(video) as container:
+        frame = next(_frames(container, film(container)), None)
+        if frame is None:
+            raise BrokenVideoError("none can be decoded")
+        image = frame.to_image()  # type: ignore[no-untyped-call]
     image.thumbnail((max_side, max_side))
     image.save(poster, "JPEG", quality=82)
 
@@ -161,16 +151,12 @@ def save_frame(video: Path, frame: Path, *, at: float | Literal["first", "last"]
     The ending of `frame` decides the format. Past the end it is the last picture. Raises
     BrokenVideoError where nothing can be decoded.
     """
-    try:
-        with open_media(video) as container:
-            stream = film(container)
-            moment = {"first": 0.0, "last": math.inf}[at] if isinstance(at, str) else at
-            shown = _shown_at(container, stream, moment)
-            if shown is None:
-                raise BrokenVideoError("none can be decoded")
-            image = shown.to_image()  # type: ignore[no-untyped-call]
-    except (av.FFmpegError, OSError, ValueError, IndexError) as exc:
-        raise BrokenVideoError(f"The video has no picture to show ({_reason(exc)}).") from exc
+    with _broken_in_words("The video has no picture to show"), open_media(video) as container:
+        moment = {"first": 0.0, "last": math.inf}[at] if isinstance(at, str) else at
+        shown = _shown_at(container, film(container), moment)
+        if shown is None:
+            raise BrokenVideoError("none can be decoded")
+        image = shown.to_image()  # type: ignore[no-untyped-call]
     image.save(frame)
 
 
@@ -287,6 +273,15 @@ def _facts(container: InputContainer) -> VideoFacts:
     )
 
 
+@contextmanager
+def _broken_in_words(words: str) -> Iterator[None]:
+    """Raise BrokenVideoError, in `words` and with the reason, for whatever decoders raise."""
+    try:
+        yield
+    except (av.FFmpegError, OSError, ValueError, IndexError, struct.error) as exc:
+        raise BrokenVideoError(f"{words} ({_reason(exc)}).") from exc
+
+
 def _reason(exc: Exception) -> str:
     if isinstance(exc, av.ArgumentError):  # what FFmpeg says where the whitelist lacks the format
         return "it is not MP4"
@@ -310,13 +305,11 @@ def write_recipe(video: Path, out: Path, recipe: Mapping[str, Any]) -> None:
     text = json.dumps(recipe, ensure_ascii=False, allow_nan=False)
     if len(text.encode()) > MAX_RECIPE_BYTES:
         raise ValueError("The recipe is too long to be written into a video.")
-    try:
+    with _broken_in_words("The video can't be copied as it is"):
         with open_media(video) as source:
             _remux(source, out, {_RECIPE_TAG: text})
         verify(out)
         is_same = _packets(video) == _packets(out)
-    except (av.FFmpegError, OSError, ValueError, IndexError) as exc:
-        raise BrokenVideoError(f"The video can't be copied as it is ({_reason(exc)}).") from exc
     if not is_same:
         raise BrokenVideoError("The video can't be copied as it is (packets would change).")
 

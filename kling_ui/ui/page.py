@@ -5,7 +5,6 @@ changed. The generation itself belongs to the service, so an event may end at an
 """
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -33,15 +32,6 @@ from kling_ui.ui.watching import WatchShares
 
 PURGE_SECONDS = (3600, 86400)
 """How often Gradio looks for temporary files, and from what age on it deletes them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Create:
-    """The first tab's parts."""
-
-    form: Form
-    stage: Stage
-    limit: gr.HTML
 
 
 def build(service: Service) -> gr.Blocks:
@@ -107,14 +97,17 @@ class _Page:
     # -- wiring
 
     def _wire_composer(self, form: Form, stage: Stage, events: StageEvents, limit: gr.HTML) -> None:
-        create = _Create(form=form, stage=stage, limit=limit)
+        """Submit what the form holds on a press of Generate; the page's next event follows it."""
 
         async def on_generate(request: gr.Request, *raw: Any) -> AsyncIterator[dict[Any, Any]]:
             visit = Visit.of(request)
             with self._submissions.turn(visit.session) as is_mine:
                 if is_mine:  # else it is the second click of a double click
-                    async for painted in self._generate(create, visit, raw):
-                        yield painted
+                    try:
+                        async for painted in self._generate(form, stage, visit, raw):
+                            yield painted
+                    except DayLimitError as exc:
+                        yield {**stage.idle(), limit: header.limit_note(str(exc))}
             # Gradio repeats an event's last values at its end, perhaps after a click on Hide.
             yield stage.nothing()
 
@@ -129,27 +122,21 @@ class _Page:
     # -- events
 
     async def _generate(
-        self, create: _Create, visit: Visit, raw: Sequence[Any]
+        self, form: Form, stage: Stage, visit: Visit, raw: Sequence[Any]
     ) -> AsyncIterator[dict[Any, Any]]:
-        """Submit what the form holds; the page's next event follows it."""
-        form, stage = create.form, create.stage
-        try:
-            request = await form.prepare(raw, visit.owner)
-            if isinstance(request, RefusedForm):
-                yield {form.problems: request.html}
-                return
-            estimate = form.estimate(request, raw, visit.owner)
-            is_confirmed = self._confirmation.take(visit.session, request)
-            if must_ask(estimate, self._service.preferences.ask_above_usd) and not is_confirmed:
-                self._confirmation.ask(visit.session, request)
-                yield {form.problems: launch.asking_html(estimate)}
-                return
-            self._service.stop(visit.session)
-            yield {**stage.sending(), form.problems: ""}
-            generation = await self._service.submit(request, owner=visit.owner)
-        except DayLimitError as exc:
-            yield {**stage.idle(), create.limit: header.limit_note(str(exc))}
+        request = await form.prepare(raw, visit.owner)
+        if isinstance(request, RefusedForm):
+            yield {form.problems: request.html}
             return
+        estimate = form.estimate(request, raw, visit.owner)
+        is_confirmed = self._confirmation.take(visit.session, request)
+        if must_ask(estimate, self._service.preferences.ask_above_usd) and not is_confirmed:
+            self._confirmation.ask(visit.session, request)
+            yield {form.problems: launch.asking_html(estimate)}
+            return
+        self._service.stop(visit.session)
+        yield {**stage.sending(), form.problems: ""}
+        generation = await self._service.submit(request, owner=visit.owner)
         # Perhaps it could not even be written down: then there is nothing to follow.
         if not generation.status.is_final:
             self._submissions.put(visit.session, generation.id)

@@ -5,7 +5,6 @@ A note under a well, the price and the request all read the same finding.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,13 +39,11 @@ class KeptUploads:
             task.add_done_callback(lambda _: self._asking.pop(key, None))
         return await asyncio.shield(task)
 
-    def known(self, owner: str | None) -> Callable[..., Finding | None]:
-        """Return a function (path, kind, limits) → what was found, None where nothing is yet."""
-
-        def find(path: Any, kind: Kind, limits: PictureLimits | None) -> Finding | None:
-            return self._found.get((str(path), kind, _limits(kind, limits), owner))
-
-        return find
+    def known(
+        self, path: Any, kind: Kind, limits: PictureLimits | None, owner: str | None
+    ) -> Finding | None:
+        """Return what was found in a file, None where nothing is yet."""
+        return self._found.get((str(path), kind, _limits(kind, limits), owner))
 
     async def _ask(self, key: _Key) -> Finding:
         path, kind, limits, owner = key

@@ -3,7 +3,7 @@
 import json
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from html import escape
 from typing import Any
 
@@ -35,16 +35,7 @@ class Hints:
 
     def attribute(self) -> str:
         """Return the hints as an HTML attribute for create.js."""
-        hints = {
-            "prices": self.prices,
-            "doubts": self.doubts,
-            "fixed_length": self.fixed_length,
-            "is_empty": self.is_empty,
-            "advanced": self.advanced,
-            "draft": self.draft,
-            "balance": self.balance,
-        }
-        return f'data-hints="{escape(json.dumps(hints), quote=True)}"'
+        return f'data-hints="{escape(json.dumps(asdict(self)), quote=True)}"'
 
 
 def button_label(estimate: Estimate) -> str:

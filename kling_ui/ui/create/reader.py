@@ -126,10 +126,8 @@ class FormReader:
         return values, problems
 
     def _look(self, owner: str | None) -> Any:
-        find = self._uploads.known(owner)
-
         def look(path: str) -> KeptUpload | None:
-            found = find(path, "image", None)
+            found = self._uploads.known(path, "image", None, owner)
             return found if isinstance(found, KeptUpload) else None
 
         return look
@@ -143,7 +141,7 @@ class FormReader:
         if not isinstance(value, Path):
             return value
         kind = param.media if isinstance(param, Media) else "image"
-        found = self._uploads.known(owner)(value, kind, getattr(param, "limits", None))
+        found = self._uploads.known(value, kind, getattr(param, "limits", None), owner)
         if found is None:
             return value
         if isinstance(found, KeptUpload):
@@ -168,11 +166,10 @@ class FormReader:
 
     def _seconds(self, model: Model, form: RawForm, owner: str | None) -> float | None:
         """Return the length of the given sound or video, where it is known."""
-        find = self._uploads.known(owner)
         for field, param in self._layout.counting(model, form):
             if isinstance(param, Media) and param.media != "image":
                 path = self._layout.raw_of(field, form)[0]
-                found = find(path, param.media, None) if path else None
+                found = self._uploads.known(path, param.media, None, owner) if path else None
                 if isinstance(found, KeptUpload) and found.seconds is not None:
                     return found.seconds
         return None

@@ -4,6 +4,7 @@ A new kind is a class in the catalog, a builder here, and its row in BUILDERS.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 from kling_ui.ui.create.fields.camera import camera_field, move_field, preset_field
 from kling_ui.ui.create.fields.elements import elements_field
@@ -17,12 +18,10 @@ from kling_ui.ui.create.fields.field import (
 from kling_ui.ui.create.fields.media import (
     LATE,
     ServedVideo,
-    audio_field,
-    image_field,
     limits_of,
+    media_field,
     pair_field,
     pictures_field,
-    video_field,
 )
 from kling_ui.ui.create.fields.painting import brush_field, mask_field, not_paintable
 from kling_ui.ui.create.fields.plain import (
@@ -42,9 +41,9 @@ BUILDERS: Mapping[str, Builder] = {
     "list": list_field,
     "Number": number_field,
     "Flag": flag_field,
-    "image": image_field,
-    "audio": audio_field,
-    "video": video_field,
+    "image": partial(media_field, kind="image"),
+    "audio": partial(media_field, kind="audio"),
+    "video": partial(media_field, kind="video"),
     "Pictures": pictures_field,
     "PictureOrPair": pair_field,
     "Storyboard": storyboard_field,

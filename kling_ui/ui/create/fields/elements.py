@@ -18,9 +18,9 @@ from kling_ui.ui.create.fields.media import (
     link_box,
     paths_of,
     picture_gallery,
-    picture_well,
     split,
     split_many,
+    well_for,
 )
 from kling_ui.ui.create.fields.rows import GrowingRows
 
@@ -37,7 +37,7 @@ def elements_field(name: str, _built: Built) -> tuple[Field, ...]:
         for number in range(1, MAX_ELEMENTS + 1):
             with gr.Column(visible=number == 1, elem_classes=["k-element", "k-media"]) as row:
                 with gr.Row(elem_classes=["k-pair", "k-wells"]):
-                    front = picture_well(f"Element {number}, front")
+                    front = well_for("image", label=f"Element {number}, front")
                     views = picture_gallery(f"Other views, 1 to {MAX_REFERENCES}")
                 links = link_box("Links: the front first, then the views, one a line")
                 video = gr.Textbox(

@@ -100,11 +100,6 @@ Builder = Callable[[str, Built], tuple[Field, ...]]
 """Lays out the controls of a parameter; returns the fields that came of it."""
 
 
-def reading(name: str, control: Any, preprocess: Callable[[Any, Any], Any]) -> Any:
-    """Return a class like one of Gradio's controls, but for how it takes what the browser sends."""
-    return variant(name, control, preprocess=preprocess)
-
-
 def variant(name: str, control: Any, **methods: Callable[..., Any]) -> Any:
     """Return a class like one of Gradio's controls, but for these methods.
 

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.catalog import PAIR_SCENES, Media, Param, Pictures
-from kling_ui.ui.create.fields.field import Built, Field, Look, Updates, reading, variant
+from kling_ui.ui.create.fields.field import Built, Field, Look, Updates, variant
 from kling_ui.ui.create.kept_uploads import Kind
 from kling_ui.ui.event_options import QUIET
 
@@ -30,7 +30,7 @@ def _uploaded_path(_self: Any, payload: Any) -> Any:
 
 # Gradio's own image control opens the file first, and fails without a word on what Pillow can't
 # read.
-Picture = reading("Picture", gr.Image, _uploaded_path)
+Picture = variant("Picture", gr.Image, preprocess=_uploaded_path)
 
 
 def _uploaded_items(_self: Any, payload: Any) -> Any:
@@ -42,7 +42,7 @@ def _uploaded_items(_self: Any, payload: Any) -> Any:
 
 
 # Gradio's own gallery asks the ending of a file's name, and knows few of them.
-PictureGallery = reading("PictureGallery", gr.Gallery, _uploaded_items)
+PictureGallery = variant("PictureGallery", gr.Gallery, preprocess=_uploaded_items)
 
 
 def _served(_self: Any, address: Any) -> Any:
@@ -59,24 +59,10 @@ ServedVideo = variant("ServedVideo", gr.Video, postprocess=_served)
 """A video that is played from a route of this app; its value is the URL path."""
 
 
-def image_field(name: str, built: Built) -> tuple[Field, ...]:
-    """Lay out a well for one picture."""
-    return (_media_field(name, "image", built),)
-
-
-def audio_field(name: str, built: Built) -> tuple[Field, ...]:
-    """Lay out a well for a sound."""
-    return (_media_field(name, "audio", built),)
-
-
-def video_field(name: str, built: Built) -> tuple[Field, ...]:
-    """Lay out a well for a video."""
-    return (_media_field(name, "video", built),)
-
-
-def _media_field(name: str, kind: Kind, built: Built) -> Field:
+def media_field(name: str, built: Built, *, kind: Kind) -> tuple[Field, ...]:
+    """Lay out a well for a picture, a sound or a video, and a line for a link to one."""
     with gr.Column(elem_id=f"param-{name}", elem_classes=["k-media", f"k-only-{name}"]) as frame:
-        well = _well(kind)
+        well = well_for(kind)
         link = link_box("Paste a link")
         note = gr.HTML("", elem_classes=["k-plain", "k-note"])
     built.note(well, note, name, kind)
@@ -85,14 +71,16 @@ def _media_field(name: str, kind: Kind, built: Built) -> Field:
         words = param.help if param.required else f"Optional. {param.help}"
         return {frame: {"visible": True}, well: {"label": param.label}, link: {"info": words}}
 
-    return Field(
-        name=name,
-        kind=kind,
-        frame=frame,
-        inputs=(well, link),
-        read=lambda _param, raw, _look: _one(raw[0], raw[1]),
-        fill=_split_one,
-        updates=updates,
+    return (
+        Field(
+            name=name,
+            kind=kind,
+            frame=frame,
+            inputs=(well, link),
+            read=lambda _param, raw, _look: _one(raw[0], raw[1]),
+            fill=_split_one,
+            updates=updates,
+        ),
     )
 
 
@@ -102,9 +90,9 @@ def pair_field(name: str, built: Built) -> tuple[Field, ...]:
     with gr.Column(elem_id=f"param-{name}-pair", elem_classes=["k-media"]) as frame:
         with gr.Row(elem_classes=["k-pair", "k-wells"], elem_id=f"param-{name}-wells"):
             with gr.Column(min_width=140, elem_classes=["k-media"]):
-                left, left_link = _well("image", label="Picture"), link_box("Paste a link")
+                left, left_link = well_for("image", label="Picture"), link_box("Paste a link")
             with gr.Column(min_width=140, elem_classes=["k-media"], visible=False) as second:
-                right, right_link = _well("image", label="Right"), link_box("Paste a link")
+                right, right_link = well_for("image", label="Right"), link_box("Paste a link")
         note = gr.HTML("", elem_classes=["k-plain", "k-note"])
     for well in (left, right):
         built.note(well, note, name, "image")
@@ -168,11 +156,6 @@ def pictures_field(name: str, _built: Built) -> tuple[Field, ...]:
             updates=updates,
         ),
     )
-
-
-def picture_well(label: str) -> Any:
-    """Return a well for a picture: a file, the clipboard, the webcam."""
-    return _well("image", label=label)
 
 
 def picture_gallery(label: str | None = None) -> Any:
@@ -239,7 +222,8 @@ def limits_of(param: Param | None, kind: Kind) -> Any:
     return param.limits if kind == "image" and isinstance(param, Media) else None
 
 
-def _well(kind: Kind, *, label: str | None = None) -> Any:
+def well_for(kind: Kind, *, label: str | None = None) -> Any:
+    """Return a well for one file; a picture may come from the clipboard and the webcam too."""
     shape: dict[str, Any] = {
         "label": label,
         "visible": False,

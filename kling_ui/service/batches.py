@@ -192,7 +192,7 @@ class Batches:
         for run in runs:
             # First, so that none is sent while the rows are being written.
             run.is_cancelled = run.is_cancelled or run.snapshot.status in _WITHDRAWABLE
-        cancelled, error = Status.CANCELLED, messages.cancelled()
+        cancelled, error = Status.CANCELLED, messages.CANCELLED
         ended: list[str] = []
         try:
             ended = await asyncio.to_thread(

@@ -40,7 +40,6 @@ class Connection:
 
     origin: str
     client: Client
-    poll_settings: PollSettings
     live: LiveCatalog
     waits: UsualWaits
     estimates: Estimates
@@ -114,7 +113,6 @@ class ConnectionFactory:
         return Connection(
             origin=origin,
             client=client,
-            poll_settings=poll_settings,
             live=live,
             waits=waits,
             estimates=estimates,

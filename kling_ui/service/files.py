@@ -131,7 +131,7 @@ def lost_file() -> dict[str, Any]:
         "status": Status.SAVING,
         "video": None,
         "finished_at": None,
-        "error": messages.file_gone(),
+        "error": messages.FILE_GONE,
     }
 
 

@@ -100,7 +100,7 @@ class Finder:
                 # The task itself says how it has ended.
                 await self._context.adopt(run, found)
             else:
-                listed = messages.found_as_refused()
+                listed = messages.FOUND_AS_REFUSED
                 await self._context.commit(run, status=Status.REJECTED, error=listed)
             return True
         if is_long or self._context.is_of_another_key(run.snapshot):
@@ -119,5 +119,5 @@ class Finder:
 
     def _explanation(self, generation: Generation, *, is_over: bool = False) -> GenerationError:
         if self._context.is_of_another_key(generation):
-            return messages.sent_with_another_key()
-        return messages.never_found() if is_over else messages.not_found_yet()
+            return messages.SENT_WITH_ANOTHER_KEY
+        return messages.NEVER_FOUND if is_over else messages.NOT_FOUND_YET

@@ -69,22 +69,19 @@ def waiting_to_send(seconds: float, error: ClientError) -> GenerationError:
     return GenerationError(kind, message)
 
 
-def at_concurrency_limit() -> GenerationError:
-    """Say that as many tasks as the account may have are running, and this one waits its turn."""
-    return GenerationError(
-        ErrorKind.CONCURRENCY_LIMIT,
-        "Kling already runs as many tasks as this account may have at once. This one waits in "
-        f"line and is sent when another has ended, for up to an hour. {_NOTHING_SPENT}",
-    )
+AT_CONCURRENCY_LIMIT = GenerationError(
+    ErrorKind.CONCURRENCY_LIMIT,
+    "Kling already runs as many tasks as this account may have at once. This one waits in "
+    f"line and is sent when another has ended, for up to an hour. {_NOTHING_SPENT}",
+)
+"""As many tasks as the account may have are running, and this one waits its turn."""
 
-
-def asks_to_confirm() -> GenerationError:
-    """Say that a request has waited for so long that a person has to want it again."""
-    return GenerationError(
-        ErrorKind.CONFIRM,
-        "The app was started anew, and this request was confirmed more than an hour ago. It was "
-        f"not sent. {_NOTHING_SPENT} Send it now, or don't.",
-    )
+ASKS_TO_CONFIRM = GenerationError(
+    ErrorKind.CONFIRM,
+    "The app was started anew, and this request was confirmed more than an hour ago. It was "
+    f"not sent. {_NOTHING_SPENT} Send it now, or don't.",
+)
+"""A request has waited for so long that a person has to want it again."""
 
 
 def costs_more(confirmed_usd: float, usd: float | None) -> GenerationError:
@@ -113,30 +110,25 @@ def day_limit_waits(usd: float) -> GenerationError:
     )
 
 
-def not_repeatable() -> GenerationError:
-    """Say that a request can't be sent any more, since its inputs are gone."""
-    return GenerationError(
-        ErrorKind.NOT_SENT,
-        "The app ended before this request was sent, and its files are no longer here. "
-        f"{_NOTHING_SPENT} Press Generate again.",
-    )
+NOT_REPEATABLE = GenerationError(
+    ErrorKind.NOT_SENT,
+    "The app ended before this request was sent, and its files are no longer here. "
+    f"{_NOTHING_SPENT} Press Generate again.",
+)
+"""A request can't be sent any more, since its inputs are gone."""
 
+CANCELLED = GenerationError(
+    ErrorKind.CANCELLED,
+    f"You withdrew this request before Kling had taken it. {_NOTHING_SPENT}",
+)
+"""A person has withdrawn a request that had not been accepted yet."""
 
-def cancelled() -> GenerationError:
-    """Say that a person has withdrawn a request that had not been accepted yet."""
-    return GenerationError(
-        ErrorKind.CANCELLED,
-        f"You withdrew this request before Kling had taken it. {_NOTHING_SPENT}",
-    )
-
-
-def abandoned() -> GenerationError:
-    """Say that a person has given up on a request whose answer never came."""
-    return GenerationError(
-        ErrorKind.ABANDONED,
-        "You stopped looking for this request: its answer never came, and it was not found at "
-        "the provider. If your bill shows it after all, its video can be had from the provider.",
-    )
+ABANDONED = GenerationError(
+    ErrorKind.ABANDONED,
+    "You stopped looking for this request: its answer never came, and it was not found at "
+    "the provider. If your bill shows it after all, its video can be had from the provider.",
+)
+"""A person has given up on a request whose answer never came."""
 
 
 def perhaps_sent(reason: str) -> GenerationError:
@@ -148,34 +140,29 @@ def perhaps_sent(reason: str) -> GenerationError:
     )
 
 
-def not_found_yet() -> GenerationError:
-    """Say that the provider does not list a request so far."""
-    return GenerationError(
-        ErrorKind.UNKNOWN,
-        "The provider's answer never came, and its list of requests does not show this one yet. "
-        "It was not sent again. The search goes on at growing intervals; "
-        "if it was accepted, the video will appear in History.",
-    )
+NOT_FOUND_YET = GenerationError(
+    ErrorKind.UNKNOWN,
+    "The provider's answer never came, and its list of requests does not show this one yet. "
+    "It was not sent again. The search goes on at growing intervals; "
+    "if it was accepted, the video will appear in History.",
+)
+"""The provider does not list a request so far."""
 
+SENT_WITH_ANOTHER_KEY = GenerationError(
+    ErrorKind.UNKNOWN,
+    "The provider's answer never came, and this request was sent with another API key: the "
+    "provider's list shows it to that key only. It was not sent again. Start the app with "
+    "that key to find out whether it was accepted and paid for.",
+)
+"""Only the key that sent a request can see it in the provider's list."""
 
-def sent_with_another_key() -> GenerationError:
-    """Say that only the key that sent a request can see it in the provider's list."""
-    return GenerationError(
-        ErrorKind.UNKNOWN,
-        "The provider's answer never came, and this request was sent with another API key: the "
-        "provider's list shows it to that key only. It was not sent again. Start the app with "
-        "that key to find out whether it was accepted and paid for.",
-    )
-
-
-def never_found() -> GenerationError:
-    """Say that a request is not in the provider's list, as far as that goes back."""
-    return GenerationError(
-        ErrorKind.UNKNOWN,
-        "The provider's answer never came, and its list of requests, which goes back 92 days, "
-        "does not show this one. Whether it cost anything is not known here: compare with your "
-        "bill before you make it anew.",
-    )
+NEVER_FOUND = GenerationError(
+    ErrorKind.UNKNOWN,
+    "The provider's answer never came, and its list of requests, which goes back 92 days, "
+    "does not show this one. Whether it cost anything is not known here: compare with your "
+    "bill before you make it anew.",
+)
+"""A request is not in the provider's list, as far as that goes back."""
 
 
 def search_denied(error: ClientError, since: datetime) -> GenerationError:
@@ -197,21 +184,18 @@ def search_given_up(error: ClientError) -> GenerationError:
     )
 
 
-def found_as_refused() -> GenerationError:
-    """Say that the search for a lost request showed that nothing came of it."""
-    return GenerationError(
-        ErrorKind.REFUSED,
-        f"The provider lists this request as failed. {_NOTHING_SPENT} Press Generate again.",
-    )
+FOUND_AS_REFUSED = GenerationError(
+    ErrorKind.REFUSED,
+    f"The provider lists this request as failed. {_NOTHING_SPENT} Press Generate again.",
+)
+"""The search for a lost request showed that nothing came of it."""
 
-
-def found_as_failed() -> GenerationError:
-    """Say that the provider's list names a task failed whose state it does not tell any more."""
-    return GenerationError(
-        ErrorKind.FAILED,
-        "The provider lists this generation as failed. Failed generations are not charged. "
-        "Press Generate again.",
-    )
+FOUND_AS_FAILED = GenerationError(
+    ErrorKind.FAILED,
+    "The provider lists this generation as failed. Failed generations are not charged. "
+    "Press Generate again.",
+)
+"""The provider's list names a task failed whose state it does not tell any more."""
 
 
 def failed(failure: Failure) -> GenerationError:
@@ -254,40 +238,33 @@ def key_refused(error: ClientError) -> GenerationError:
     )
 
 
-def not_known_to_this_key() -> GenerationError:
-    """Say that a running task is not known to the key in use, since another one has sent it."""
-    return GenerationError(
-        ErrorKind.NO_NEWS,
-        f"{_OF_ANOTHER_KEY} The generation goes on there, and is paid for unless it fails; we "
-        "keep asking.",
-    )
+NOT_KNOWN_TO_THIS_KEY = GenerationError(
+    ErrorKind.NO_NEWS,
+    f"{_OF_ANOTHER_KEY} The generation goes on there, and is paid for unless it fails; we "
+    "keep asking.",
+)
+"""A running task is not known to the key in use, since another one has sent it."""
 
+TASK_MISSING = GenerationError(
+    ErrorKind.NOT_FOUND,
+    "The provider does not know this task any more. Whether it was charged is not known "
+    "here: compare with your bill. We go on asking, hourly at first, then daily for 30 days.",
+)
+"""The provider does not know a task any more."""
 
-def task_missing() -> GenerationError:
-    """Say that the provider does not know a task any more."""
-    return GenerationError(
-        ErrorKind.NOT_FOUND,
-        "The provider does not know this task any more. Whether it was charged is not known "
-        "here: compare with your bill. We go on asking, hourly at first, then daily for 30 days.",
-    )
+MISSING_WITH_ANOTHER_KEY = GenerationError(
+    ErrorKind.NOT_FOUND,
+    f"{_OF_ANOTHER_KEY} The video may be there, paid for. We go on asking, hourly at first, "
+    "then daily for 30 days.",
+)
+"""A task is not known to this key, and another one has sent it."""
 
-
-def missing_with_another_key() -> GenerationError:
-    """Say that a task is not known to this key, and that another one has sent it."""
-    return GenerationError(
-        ErrorKind.NOT_FOUND,
-        f"{_OF_ANOTHER_KEY} The video may be there, paid for. We go on asking, hourly at first, "
-        "then daily for 30 days.",
-    )
-
-
-def still_running() -> GenerationError:
-    """Say that a task takes unusually long."""
-    return GenerationError(
-        ErrorKind.STILL_RUNNING,
-        "Still running after 30 minutes. That is unusual but happens. It is charged only if it "
-        "succeeds; you may close the page, the video will be in History.",
-    )
+STILL_RUNNING = GenerationError(
+    ErrorKind.STILL_RUNNING,
+    "Still running after 30 minutes. That is unusual but happens. It is charged only if it "
+    "succeeds; you may close the page, the video will be in History.",
+)
+"""A task takes unusually long."""
 
 
 def not_saved(reason: str, *, is_kept: bool = True) -> GenerationError:
@@ -309,13 +286,12 @@ def not_saved(reason: str, *, is_kept: bool = True) -> GenerationError:
     )
 
 
-def file_gone() -> GenerationError:
-    """Say that the file of a completed video is no longer in the data folder."""
-    return GenerationError(
-        ErrorKind.NOT_SAVED,
-        "The video was made and paid for, but its file is no longer in the data folder. The "
-        "provider keeps videos for about 30 days: use Download again.",
-    )
+FILE_GONE = GenerationError(
+    ErrorKind.NOT_SAVED,
+    "The video was made and paid for, but its file is no longer in the data folder. The "
+    "provider keeps videos for about 30 days: use Download again.",
+)
+"""The file of a completed video is no longer in the data folder."""
 
 
 def ledger_unavailable(reason: str) -> GenerationError:
@@ -327,13 +303,12 @@ def ledger_unavailable(reason: str) -> GenerationError:
     )
 
 
-def unexpected() -> GenerationError:
-    """Say that the app itself made a mistake."""
-    return GenerationError(
-        ErrorKind.INTERNAL,
-        "The app ran into an error of its own and stopped following this generation. It was not "
-        "sent again; whatever was paid for is kept. Use Look again; the log has the details.",
-    )
+UNEXPECTED = GenerationError(
+    ErrorKind.INTERNAL,
+    "The app ran into an error of its own and stopped following this generation. It was not "
+    "sent again; whatever was paid for is kept. Use Look again; the log has the details.",
+)
+"""The app itself made a mistake."""
 
 
 def _for_support(error: ClientError) -> str:

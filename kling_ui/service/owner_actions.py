@@ -87,7 +87,7 @@ class OwnerActions:
                 generation_id,
                 only_from=(Status.WAITING,),
                 status=Status.CANCELLED,
-                error=messages.cancelled(),
+                error=messages.CANCELLED,
             )
 
     async def abandon(self, generation_id: str, *, owner: str | None = "local") -> None:
@@ -153,7 +153,7 @@ class OwnerActions:
                 generation.id,
                 only_from=(Status.UNKNOWN,),
                 status=Status.ABANDONED,
-                error=messages.abandoned(),
+                error=messages.ABANDONED,
             )
         if not generation.status.is_final:
             # Found at the last moment, or not written: then it goes on.

@@ -94,7 +94,7 @@ class Poller:
         is_new = not _is_missing(run.snapshot)
         if is_new and missing.seconds < policy.MISSING_FOR_SECONDS:
             if self._context.is_of_another_key(run.snapshot):
-                await self._context.show(run, messages.not_known_to_this_key())
+                await self._context.show(run, messages.NOT_KNOWN_TO_THIS_KEY)
             elif missing.times > 1:  # a fresh id may be unknown for a moment
                 await self._context.show(run, messages.no_news(error, since))
             return _no_sooner_than(error, policy.not_found_delay(missing.seconds))
@@ -105,7 +105,7 @@ class Poller:
         if is_new:
             # It leaves the stage and the count of what runs; the asking goes on.
             is_foreign = self._context.is_of_another_key(run.snapshot)
-            gone = messages.missing_with_another_key() if is_foreign else messages.task_missing()
+            gone = messages.MISSING_WITH_ANOTHER_KEY if is_foreign else messages.TASK_MISSING
             await self._context.commit(run, error=gone, is_put_away=True)
         return self._missing_delay(run)
 
@@ -136,7 +136,7 @@ class Poller:
             return False
         is_ours = entry.task_id == run.snapshot.task_id
         if entry.is_failed and (is_ours or self._finder.is_of_last_try(run)):
-            await self._fail(run, messages.found_as_failed())
+            await self._fail(run, messages.FOUND_AS_FAILED)
         elif entry.task_id is not None and not is_ours and not entry.is_failed:
             found: dict[str, Any] = {"task_id": entry.task_id, "is_put_away": False}
             await self._context.commit(run, error=None, **found)
@@ -181,7 +181,7 @@ class Poller:
                 _log.info("generation %s: the provider remarks: %s", run.id, state.note)
             return messages.note(state.note)
         is_late = self._context.age(run.snapshot) > policy.STILL_RUNNING_AFTER_SECONDS
-        return messages.still_running() if is_late else None
+        return messages.STILL_RUNNING if is_late else None
 
     def _notice_word(self, word: str) -> None:
         """Log a status word that is new to us, once: it is read as "still going"."""

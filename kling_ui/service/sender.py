@@ -36,14 +36,14 @@ class Sender:
         if run.snapshot.confirmed_at is None and run.snapshot.error is not None:
             return run.snapshot  # a person has been asked, and has not answered
         if not policy.may_send(self._context.confirmed_seconds(run.snapshot)):
-            return await self._ask(run, messages.asks_to_confirm())
+            return await self._ask(run, messages.ASKS_TO_CONFIRM)
         if run.snapshot.set_id is not None:
             await self._wait_for_turn(run)
         if run.is_cancelled:
             return await self._cancel(run)
         body = await asyncio.to_thread(self._context.body_of, run.snapshot)
         if body is None:
-            return await self._end(run, Status.REJECTED, messages.not_repeatable())
+            return await self._end(run, Status.REJECTED, messages.NOT_REPEATABLE)
         try:
             return await self._send(run, body)
         finally:
@@ -139,7 +139,7 @@ class Sender:
         is_queued = isinstance(error, ConcurrencyLimitError)
         if is_queued:
             self._context.turns.enter_line(run)
-            waiting = messages.at_concurrency_limit()
+            waiting = messages.AT_CONCURRENCY_LIMIT
         else:
             self._context.turns.leave_line(run)
             waiting = messages.waiting_to_send(seconds, error)
@@ -160,7 +160,7 @@ class Sender:
             run,
             only_from=(Status.WAITING, Status.SUBMITTING),
             status=Status.CANCELLED,
-            error=messages.cancelled(),
+            error=messages.CANCELLED,
         )
 
     async def _reject(self, run: Run, error: ClientError) -> Generation:

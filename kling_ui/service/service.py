@@ -154,11 +154,6 @@ class Service:
         """The account's balance at the provider in use."""
         return self.connections.current.balance
 
-    @property
-    def poll_settings(self) -> PollSettings:
-        """How often the provider in use is asked."""
-        return self.connections.current.poll_settings
-
     async def use_key(self, key: str) -> float:
         """Send new requests to the API with `key`, and take on what it left unfinished.
 

@@ -108,7 +108,7 @@ class RunStarter:
             await connection.runner.run(run)
         except Exception:  # noqa: BLE001  a paid task outlives any mistake of ours
             _log.exception("generation %s: left open after an unexpected error", run.id)
-            error = messages.unexpected()
+            error = messages.UNEXPECTED
             run.publish(dataclasses.replace(run.snapshot, error=error))
             with contextlib.suppress(LedgerError, KeyError):
                 # For those who come later and read the row.

@@ -3,7 +3,7 @@
 import math
 
 from kling_ui.catalog import InvalidValuesError, find_model
-from kling_ui.service import Generation, Status
+from kling_ui.service import Generation, LedgerError, Status
 
 TITLES = {
     Status.WAITING: "Waiting to be sent",
@@ -74,6 +74,14 @@ def model_title(model_id: str) -> str:
         return find_model(model_id).title
     except InvalidValuesError:
         return model_id
+
+
+def ledger_trouble(trouble: LedgerError) -> str:
+    """Say what is wrong with the ledger, what it means for what was paid for, and what to do."""
+    return (
+        f"{trouble} Nothing is lost: what runs goes on, and is found under History once that is "
+        "mended (disk full, read-only or locked?)."
+    )
 
 
 def spent(generation: Generation) -> str:

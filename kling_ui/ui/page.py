@@ -18,7 +18,6 @@ from kling_ui.ui.create.confirmation import Confirmation, must_ask
 from kling_ui.ui.create.reader import RefusedForm
 from kling_ui.ui.event_options import QUIET, SENDING
 from kling_ui.ui.history.history_events import HistoryEvents
-from kling_ui.ui.ledger_errors import report_ledger_errors
 from kling_ui.ui.result.events import StageEvents
 from kling_ui.ui.result.repeat import RepeatEvents
 from kling_ui.ui.result.stage import Stage
@@ -82,8 +81,8 @@ class _Page:
             history.wire()
             # What is opened stands on the first tab; `result.js` opens it.
             history.listing.click(lambda: gr.Tabs(selected="create"), None, [tabs], **QUIET)
-            page.load(report_ledger_errors(self._on_limit), None, [limit], **QUIET)
-            form.generate.click(report_ledger_errors(self._on_limit), None, [limit], **QUIET)
+            page.load(self._on_limit, None, [limit], **QUIET)
+            form.generate.click(self._on_limit, None, [limit], **QUIET)
             public_api.define(self._service, self._shares)
         return page
 
@@ -112,7 +111,7 @@ class _Page:
             yield stage.nothing()
 
         submission = form.generate.click(
-            report_ledger_errors(on_generate),
+            on_generate,
             form.inputs,
             [*stage.outputs, form.problems, limit],
             **SENDING,

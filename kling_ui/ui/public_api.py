@@ -20,7 +20,6 @@ from kling_ui.ui.create.memory import PROMPT
 from kling_ui.ui.generation_json import generation_json
 from kling_ui.ui.history.filters import InvalidFilterError, read_filters
 from kling_ui.ui.identity import address_of, caller_of, owner_of
-from kling_ui.ui.ledger_errors import report_ledger_errors
 from kling_ui.ui.watching import SUBMITTING, WATCHING, WatchShares
 
 LONGEST_WAIT_SECONDS = 45.0
@@ -74,8 +73,8 @@ def _define_questions(service: Service) -> None:
 
     gr.api(models, api_name="models", concurrency_limit=None)
     gr.api(estimate, api_name="estimate", concurrency_limit=None)
-    gr.api(report_ledger_errors(request), api_name="request", concurrency_limit=None)
-    gr.api(report_ledger_errors(history), api_name="history", concurrency_limit=None)
+    gr.api(request, api_name="request", concurrency_limit=None)
+    gr.api(history, api_name="history", concurrency_limit=None)
 
 
 def _define_generations(service: Service, shares: WatchShares) -> None:
@@ -131,7 +130,7 @@ def _define_generations(service: Service, shares: WatchShares) -> None:
     sending, watching = (submit, batch), (status, generate)
     for function in (*sending, *watching):
         places = SUBMITTING if function in sending else WATCHING
-        gr.api(report_ledger_errors(function), api_name=function.__name__, **places)
+        gr.api(function, api_name=function.__name__, **places)
 
 
 async def _submit(

@@ -14,6 +14,8 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from kling_ui.catalog import InvalidValuesError
+from kling_ui.service import LedgerError
+from kling_ui.ui.formatting import ledger_trouble
 
 LONGEST_PATH = 4096
 LONGEST_REFUSAL = 200
@@ -33,7 +35,10 @@ class GuardedBlocks(gr.Blocks):  # type: ignore[misc]  # Gradio leaves it untype
     async def process_api(
         self, block_fn: Any, inputs: list[Any], *arguments: Any, event_data: Any = None, **more: Any
     ) -> dict[str, Any]:
-        """Check every file in the inputs and in the event's own data, then run the event."""
+        """Check every file in the inputs and in the event's own data, then run the event.
+
+        What is wrong with a model or the ledger is told in words, where Gradio would say "Error".
+        """
         if block_fn.fn is None:  # a step that is the browser's alone
             raise gr.Error(UNREADABLE_VALUE, print_exception=False)
         check_uploads([inputs, getattr(event_data, "_data", None)])
@@ -43,6 +48,9 @@ class GuardedBlocks(gr.Blocks):  # type: ignore[misc]  # Gradio leaves it untype
             )
         except InvalidValuesError as exc:
             raise gr.Error(f"{exc} {_NOTHING_SENT}", print_exception=False) from exc
+        except LedgerError as exc:
+            said = ledger_trouble(exc)
+            raise gr.Error(said, title="History can't be read", print_exception=False) from exc
         return answer
 
     async def preprocess_data(

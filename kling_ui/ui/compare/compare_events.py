@@ -13,7 +13,7 @@ from kling_ui.ui.asked_view import asked_view
 from kling_ui.ui.compare import compare_view
 from kling_ui.ui.compare.compare_view import MOST, Slot
 from kling_ui.ui.event_options import AT_ONCE
-from kling_ui.ui.ledger_errors import in_words
+from kling_ui.ui.formatting import ledger_trouble
 from kling_ui.ui.question import Question
 from kling_ui.ui.visit import Visit
 
@@ -36,7 +36,7 @@ class CompareEvents:
             ids = await self._ids(asked, visit)
             slots = await asyncio.gather(*(self._slot(each, visit) for each in ids))
         except LedgerError as exc:
-            return compare_view.told(in_words(exc), asked=asked.number)
+            return compare_view.told(ledger_trouble(exc), asked=asked.number)
         if len(ids) == 1 and asked.text("previous"):
             return compare_view.told("There is no earlier video of yours.", asked=asked.number)
         return compare_view.view(slots, asked=asked.number)
@@ -47,7 +47,7 @@ class CompareEvents:
         try:
             await self._service.history.star(visit.owner, ids, is_starred=asked.is_set("starred"))
         except LedgerError as exc:
-            return compare_view.told(in_words(exc), asked="", star="".join(ids))
+            return compare_view.told(ledger_trouble(exc), asked="", star="".join(ids))
         return gr.skip()
 
     async def _ids(self, asked: Question, visit: Visit) -> list[str]:

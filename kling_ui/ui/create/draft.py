@@ -19,7 +19,6 @@ from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.upload_files import as_uploads
 from kling_ui.ui.event_options import QUIET
 from kling_ui.ui.identity import owner_of
-from kling_ui.ui.ledger_errors import report_ledger_errors
 
 LONGEST = 2_000_000
 """Characters of a draft that is read back: painted areas are pictures in it."""
@@ -53,9 +52,7 @@ def keep(page: gr.Blocks, service: Service, form: Form) -> None:
             return form.fresh(models)
 
     load = "() => [window.klingDraft.load(), window.klingModels.load()]"
-    restored = page.load(
-        report_ledger_errors(restore), [saved, models], form.recalled, js=load, **QUIET
-    )
+    restored = page.load(restore, [saved, models], form.recalled, js=load, **QUIET)
     # What was typed while that was under way stays.
     form.begin_after(restored.then(None, None, None, js=_RETYPE, **QUIET))
 

@@ -170,6 +170,6 @@ class Layout:
             if param.section is section
         }
         for (name, kind), _ in sorted(found.items(), key=lambda pair: pair[1].order):
-            for field in BUILDERS[kind](name, self._built):
-                self.fields.append(field)
-                self._built.fields.setdefault(field.name, []).append(field)
+            field = BUILDERS[kind](name, self._built)
+            self.fields.append(field)
+            self._built.fields.setdefault(field.name, []).append(field)

@@ -11,10 +11,10 @@ import gradio as gr
 from kling_ui.service import LedgerError, Service
 from kling_ui.ui.asked_view import asked_view
 from kling_ui.ui.event_options import AT_ONCE
+from kling_ui.ui.formatting import ledger_trouble
 from kling_ui.ui.history import tiles, toolbar
 from kling_ui.ui.history.filters import NAMES, InvalidFilterError, read_filters
 from kling_ui.ui.identity import owner_of
-from kling_ui.ui.ledger_errors import in_words
 from kling_ui.ui.question import Question
 
 PAGE = 60
@@ -112,4 +112,4 @@ async def _told(event: gr.EventData, answer: Callable[[_Asked], Awaitable[Any]])
     try:
         return await answer(asked)
     except LedgerError as exc:
-        return tiles.unreadable_answer(in_words(exc), asked=asked.number)
+        return tiles.unreadable_answer(ledger_trouble(exc), asked=asked.number)

@@ -11,7 +11,6 @@ import gradio as gr
 
 from kling_ui.service import Generation, Service
 from kling_ui.ui.event_options import FOLLOWING, QUIET
-from kling_ui.ui.ledger_errors import report_ledger_errors
 from kling_ui.ui.question import Question
 from kling_ui.ui.result import strip
 from kling_ui.ui.result.stage import Painted, Stage
@@ -35,18 +34,17 @@ class StageEvents:
     def wire(self, page: gr.Blocks) -> None:
         """Answer what the stage's own components ask."""
         stage = self._stage
-        page.load(report_ledger_errors(self._on_load), None, stage.outputs, **FOLLOWING)
-        page.load(report_ledger_errors(self._on_runs), None, [stage.runs], **FOLLOWING)
-        stage.result.select(report_ledger_errors(self._on_open), None, stage.outputs, **FOLLOWING)
-        stage.runs.select(report_ledger_errors(self._on_runs), None, [stage.runs], **FOLLOWING)
-        stage.result.click(report_ledger_errors(self._on_hide), None, stage.outputs, **QUIET)
+        page.load(self._on_load, None, stage.outputs, **FOLLOWING)
+        page.load(self._on_runs, None, [stage.runs], **FOLLOWING)
+        stage.result.select(self._on_open, None, stage.outputs, **FOLLOWING)
+        stage.runs.select(self._on_runs, None, [stage.runs], **FOLLOWING)
+        stage.result.click(self._on_hide, None, stage.outputs, **QUIET)
 
     def follow_after(self, submission: Any) -> None:
         """Follow, after an event that submits, what it has put into the submissions."""
         stage = self._stage
-        followed = report_ledger_errors(self._on_submitted)
-        submission.then(followed, None, stage.outputs, **FOLLOWING)
-        submission.then(report_ledger_errors(self._on_runs), None, [stage.runs], **FOLLOWING)
+        submission.then(self._on_submitted, None, stage.outputs, **FOLLOWING)
+        submission.then(self._on_runs, None, [stage.runs], **FOLLOWING)
 
     async def _on_load(self, request: gr.Request) -> AsyncIterator[Painted]:
         visit = Visit.of(request)

@@ -21,7 +21,6 @@ from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.fields import not_paintable
 from kling_ui.ui.create.upload_files import as_uploads
 from kling_ui.ui.event_options import QUIET, SENDING
-from kling_ui.ui.ledger_errors import report_ledger_errors
 from kling_ui.ui.question import Question
 from kling_ui.ui.result import panel
 from kling_ui.ui.result.stage import Painted, Stage
@@ -46,12 +45,10 @@ class RepeatEvents:
 
     def wire(self) -> Any:
         """Answer what the result asks; return the event that submits."""
-        used = self._stage.result.input(
-            report_ledger_errors(self._on_use), None, self._form.recalled, **QUIET
-        )
+        used = self._stage.result.input(self._on_use, None, self._form.recalled, **QUIET)
         used.then(None, None, None, js=_TO_THE_FORM, **QUIET)
         return self._stage.result.submit(
-            report_ledger_errors(self._on_run_again),
+            self._on_run_again,
             None,
             self._stage.outputs,
             **SENDING,

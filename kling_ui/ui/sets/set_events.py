@@ -14,7 +14,7 @@ from kling_ui.service import (
 )
 from kling_ui.ui.asked_view import asked_view
 from kling_ui.ui.event_options import AT_ONCE, SENDING
-from kling_ui.ui.ledger_errors import in_words
+from kling_ui.ui.formatting import ledger_trouble
 from kling_ui.ui.question import Question
 from kling_ui.ui.sets import set_view
 from kling_ui.ui.sets.set_grid import newest_tries
@@ -56,7 +56,7 @@ class SetEvents:
         try:
             await self._change(asked, visit)
         except LedgerError as exc:
-            return set_view.told(in_words(exc), asked=asked.number)
+            return set_view.told(ledger_trouble(exc), asked=asked.number)
         return await self._shown(asked, visit)
 
     async def _on_set_retry(self, event: gr.EventData, request: gr.Request) -> Any:
@@ -68,14 +68,14 @@ class SetEvents:
             try:
                 told = await self._retry(asked, visit)
             except LedgerError as exc:
-                told = in_words(exc)
+                told = ledger_trouble(exc)
         return await self._shown(asked, visit, told=told)
 
     async def _shown(self, asked: Question, visit: Visit, *, told: str = "") -> str:
         try:
             batch = await self._service.batches.get_set(asked.text("id"))
         except LedgerError as exc:
-            return set_view.told(in_words(exc), asked=asked.number)
+            return set_view.told(ledger_trouble(exc), asked=asked.number)
         if batch is None or not batch.generations:
             return set_view.missing(asked=asked.number)
         facts = set_view.SetFacts(

@@ -10,7 +10,7 @@ from kling_ui.service import LedgerError, RefusedBatchError, Service
 from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.confirmation import Confirmation
 from kling_ui.ui.event_options import AT_ONCE, SENDING
-from kling_ui.ui.ledger_errors import in_words
+from kling_ui.ui.formatting import ledger_trouble
 from kling_ui.ui.question import Question
 from kling_ui.ui.sets import plan_view
 from kling_ui.ui.sets.plan import Plan, make_plan
@@ -56,7 +56,7 @@ class VariationEvents:
         try:
             return await self._answer(asked, visit, raw)
         except LedgerError as exc:
-            return plan_view.told(in_words(exc), asked=asked.number)
+            return plan_view.told(ledger_trouble(exc), asked=asked.number)
 
     async def _on_generate_set(self, event: gr.EventData, request: gr.Request, *raw: Any) -> Any:
         """Submit what was confirmed, once, for no more than was shown."""
@@ -69,7 +69,7 @@ class VariationEvents:
             except RefusedBatchError as exc:
                 return plan_view.told(str(exc), asked=asked.number)
             except LedgerError as exc:
-                return plan_view.told(in_words(exc), asked=asked.number)
+                return plan_view.told(ledger_trouble(exc), asked=asked.number)
 
     async def _submit(self, asked: Question, visit: Visit, raw: Sequence[Any]) -> str:
         ticket = f"{visit.session} {asked.text('ticket')}"

@@ -12,7 +12,6 @@ import gradio as gr
 from kling_ui.service import MOST_PARALLEL, CannotConnectError, Service
 from kling_ui.ui.event_options import QUIET
 from kling_ui.ui.identity import owner_of
-from kling_ui.ui.ledger_errors import report_ledger_errors
 from kling_ui.ui.question import Question
 from kling_ui.ui.settings import drawer
 from kling_ui.ui.settings.drawer import Answer, Shown
@@ -36,7 +35,7 @@ def add_drawer(service: Service) -> None:
         storage = await asked.storage() if is_about_storage else None
         return drawer.opened(await asked.shown(request, storage), answer)
 
-    sheet.click(report_ledger_errors(on_settings), None, [sheet], **QUIET)
+    sheet.click(on_settings, None, [sheet], **QUIET)
 
 
 class _Questions:

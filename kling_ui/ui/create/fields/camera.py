@@ -13,7 +13,7 @@ CUSTOM = "simple"
 _SHARED = "camera"
 
 
-def camera_field(name: str, built: Built) -> tuple[Field, ...]:
+def camera_field(name: str, built: Built) -> Field:
     """Lay out the camera of an object: `{"type": …}`."""
 
     def read(_param: Param, raw: Sequence[Any], _look: Look) -> Any:
@@ -27,10 +27,10 @@ def camera_field(name: str, built: Built) -> tuple[Field, ...]:
         axis, amount = next(iter((parts.get("config") or {}).items()), (AXES[0], 0))
         return [parts.get("type", ""), axis, amount]
 
-    return (_field(name, "Camera", built, read, fill),)
+    return _field(name, "Camera", built, read, fill)
 
 
-def preset_field(name: str, built: Built) -> tuple[Field, ...]:
+def preset_field(name: str, built: Built) -> Field:
     """Lay out the camera where a ready-made movement is a word."""
 
     def read(_param: Param, raw: Sequence[Any], _look: Look) -> Any:
@@ -39,10 +39,10 @@ def preset_field(name: str, built: Built) -> tuple[Field, ...]:
     def fill(value: Any) -> Sequence[Any]:
         return [value or "", AXES[0], 0]
 
-    return (_field(name, "CameraPreset", built, read, fill),)
+    return _field(name, "CameraPreset", built, read, fill)
 
 
-def move_field(name: str, built: Built) -> tuple[Field, ...]:
+def move_field(name: str, built: Built) -> Field:
     """Lay out the camera where an own movement is a parameter of its own."""
 
     def read(_param: Param, raw: Sequence[Any], _look: Look) -> Any:
@@ -54,7 +54,7 @@ def move_field(name: str, built: Built) -> tuple[Field, ...]:
             return ["", AXES[0], 0]
         return [CUSTOM, value["movement_type"], value["movement_value"]]
 
-    return (_field(name, "CameraMove", built, read, fill),)
+    return _field(name, "CameraMove", built, read, fill)
 
 
 def _field(name: str, kind: str, built: Built, read: Any, fill: Any) -> Field:

@@ -28,7 +28,7 @@ _CONTROLS = 4
 """How many controls each element has."""
 
 
-def elements_field(name: str, _built: Built) -> tuple[Field, ...]:
+def elements_field(name: str, _built: Built) -> Field:
     """Lay out the elements, one at first: a frontal picture, other views, a video if allowed."""
     inputs: list[Any] = []
     videos: list[Any] = []
@@ -68,18 +68,16 @@ def elements_field(name: str, _built: Built) -> tuple[Field, ...]:
         takes_video = isinstance(param, Elements) and param.takes_video
         return {frame: {"visible": True}, **{each: {"visible": takes_video} for each in videos}}
 
-    return (
-        Field(
-            name=name,
-            kind="Elements",
-            frame=frame,
-            inputs=tuple(inputs),
-            read=read,
-            fill=fill,
-            updates=updates,
-            reveal=reveal,
-            extras=growing.parts,
-        ),
+    return Field(
+        name=name,
+        kind="Elements",
+        frame=frame,
+        inputs=tuple(inputs),
+        read=read,
+        fill=fill,
+        updates=updates,
+        reveal=reveal,
+        extras=growing.parts,
     )
 
 

@@ -96,8 +96,8 @@ class Built:
         return next(field.inputs[0] for field in self.fields[name] if field.kind == kind)
 
 
-Builder = Callable[[str, Built], tuple[Field, ...]]
-"""Lays out the controls of a parameter; returns the fields that came of it."""
+Builder = Callable[[str, Built], Field]
+"""Lays out the controls of a parameter."""
 
 
 def variant(name: str, control: Any, **methods: Callable[..., Any]) -> Any:

@@ -59,7 +59,7 @@ ServedVideo = variant("ServedVideo", gr.Video, postprocess=_served)
 """A video that is played from a route of this app; its value is the URL path."""
 
 
-def media_field(name: str, built: Built, *, kind: Kind) -> tuple[Field, ...]:
+def media_field(name: str, built: Built, *, kind: Kind) -> Field:
     """Lay out a well for a picture, a sound or a video, and a line for a link to one."""
     with gr.Column(elem_id=f"param-{name}", elem_classes=["k-media", f"k-only-{name}"]) as frame:
         well = well_for(kind)
@@ -71,20 +71,18 @@ def media_field(name: str, built: Built, *, kind: Kind) -> tuple[Field, ...]:
         words = param.help if param.required else f"Optional. {param.help}"
         return {frame: {"visible": True}, well: {"label": param.label}, link: {"info": words}}
 
-    return (
-        Field(
-            name=name,
-            kind=kind,
-            frame=frame,
-            inputs=(well, link),
-            read=lambda _param, raw, _look: _one(raw[0], raw[1]),
-            fill=_split_one,
-            updates=updates,
-        ),
+    return Field(
+        name=name,
+        kind=kind,
+        frame=frame,
+        inputs=(well, link),
+        read=lambda _param, raw, _look: _one(raw[0], raw[1]),
+        fill=_split_one,
+        updates=updates,
     )
 
 
-def pair_field(name: str, built: Built) -> tuple[Field, ...]:
+def pair_field(name: str, built: Built) -> Field:
     """Lay out two wells for an effect's pictures; the right one only where it takes two."""
     scene = built.control_of("effect_scene", "list")
     with gr.Column(elem_id=f"param-{name}-pair", elem_classes=["k-media"]) as frame:
@@ -119,21 +117,19 @@ def pair_field(name: str, built: Built) -> tuple[Field, ...]:
         sides = [*(value if isinstance(value, list) else [value]), None][:2]
         return [part for side in sides for part in _split_one(side)]
 
-    return (
-        Field(
-            name=name,
-            kind="PictureOrPair",
-            frame=frame,
-            inputs=(left, left_link, right, right_link, scene),
-            read=read,
-            fill=fill,
-            updates=lambda _param, _value: {frame: {"visible": True}},
-            is_filled=lambda raw: any(raw[:4]),
-        ),
+    return Field(
+        name=name,
+        kind="PictureOrPair",
+        frame=frame,
+        inputs=(left, left_link, right, right_link, scene),
+        read=read,
+        fill=fill,
+        updates=lambda _param, _value: {frame: {"visible": True}},
+        is_filled=lambda raw: any(raw[:4]),
     )
 
 
-def pictures_field(name: str, _built: Built) -> tuple[Field, ...]:
+def pictures_field(name: str, _built: Built) -> Field:
     """Lay out a gallery to fill, and a box for links."""
     with gr.Column(elem_id=f"param-{name}", elem_classes=["k-media"]) as frame:
         gallery = picture_gallery()
@@ -145,16 +141,14 @@ def pictures_field(name: str, _built: Built) -> tuple[Field, ...]:
         label = f"{param.label}{count}{optional}"
         return {frame: {"visible": True}, gallery: {"label": label}, links: {"info": param.help}}
 
-    return (
-        Field(
-            name=name,
-            kind="Pictures",
-            frame=frame,
-            inputs=(gallery, links),
-            read=lambda _param, raw, _look: [*paths_of(raw[0]), *split(raw[1])] or None,
-            fill=split_many,
-            updates=updates,
-        ),
+    return Field(
+        name=name,
+        kind="Pictures",
+        frame=frame,
+        inputs=(gallery, links),
+        read=lambda _param, raw, _look: [*paths_of(raw[0]), *split(raw[1])] or None,
+        fill=split_many,
+        updates=updates,
     )
 
 

@@ -19,14 +19,14 @@ MAX_MASK_BYTES = 1_000_000
 """A larger mask is not shown again; painted ones have some ten thousand bytes."""
 
 
-def brush_field(name: str, built: Built) -> tuple[Field, ...]:
+def brush_field(name: str, built: Built) -> Field:
     """Lay out what moves, and along which path."""
-    return (_field(name, "MotionBrush", built, lambda painting: painting.dynamic_masks or None),)
+    return _field(name, "MotionBrush", built, lambda painting: painting.dynamic_masks or None)
 
 
-def mask_field(name: str, built: Built) -> tuple[Field, ...]:
+def mask_field(name: str, built: Built) -> Field:
     """Lay out what stays still: one more area of the same painting."""
-    return (_field(name, "Mask", built, lambda painting: painting.static_mask),)
+    return _field(name, "Mask", built, lambda painting: painting.static_mask)
 
 
 def _field(name: str, kind: str, built: Built, part: Any) -> Field:

@@ -15,7 +15,7 @@ DEFAULT = "Default"
 """What a choice is called that leaves the decision to the provider."""
 
 
-def text_field(name: str, _built: Built) -> tuple[Field, ...]:
+def text_field(name: str, _built: Built) -> Field:
     """Lay out a text box; the prompt's counts its characters."""
     is_prompt = name == PROMPT
     elem_id = name if is_prompt else f"param-{name}"
@@ -34,10 +34,10 @@ def text_field(name: str, _built: Built) -> tuple[Field, ...]:
             count: {"value": counter, "visible": True},
         }
 
-    return (_plain(name, "Text", box, updates, extras=(count,), empty=""),)
+    return _plain(name, "Text", box, updates, extras=(count,), empty="")
 
 
-def segments_field(name: str, _built: Built) -> tuple[Field, ...]:
+def segments_field(name: str, _built: Built) -> Field:
     """Lay out a row of segments, for a choice of a few."""
     radio = gr.Radio(_all_choices(name), elem_id=f"param-{name}", elem_classes=["k-segments"])
 
@@ -46,10 +46,10 @@ def segments_field(name: str, _built: Built) -> tuple[Field, ...]:
         words = {"label": param.label, "info": param.help or None}
         return {radio: dict(choices=_choices(param), value=shown, visible=True, **words)}
 
-    return (_plain(name, "segments", radio, updates, empty=""),)
+    return _plain(name, "segments", radio, updates, empty="")
 
 
-def range_field(name: str, _built: Built) -> tuple[Field, ...]:
+def range_field(name: str, _built: Built) -> Field:
     """Lay out a slider, for a choice of many whole numbers in a row."""
     numbers = [choice for choice in _all_choices(name) if isinstance(choice, int)]
     lowest, highest = min(numbers), max(numbers)
@@ -63,10 +63,10 @@ def range_field(name: str, _built: Built) -> tuple[Field, ...]:
         label = f"{param.label}, seconds"
         return {slider: dict(label=label, value=value, visible=True, **bounds)}
 
-    return (_plain(name, "range", slider, updates),)
+    return _plain(name, "range", slider, updates)
 
 
-def list_field(name: str, _built: Built) -> tuple[Field, ...]:
+def list_field(name: str, _built: Built) -> Field:
     """Lay out a searchable list in groups, for a choice of many names."""
     names = picker(elem_id=f"param-{name}", label="", options=[], value="", is_searchable=True)
 
@@ -92,10 +92,10 @@ def list_field(name: str, _built: Built) -> tuple[Field, ...]:
         )
         return {names: {"visible": True, **props}}
 
-    return (_plain(name, "list", names, updates, empty=""),)
+    return _plain(name, "list", names, updates, empty="")
 
 
-def number_field(name: str, _built: Built) -> tuple[Field, ...]:
+def number_field(name: str, _built: Built) -> Field:
     """Lay out a slider, for a number."""
     slider = gr.Slider(0, 1, value=0.5, elem_id=f"param-{name}", elem_classes=["k-slider"])
 
@@ -106,10 +106,10 @@ def number_field(name: str, _built: Built) -> tuple[Field, ...]:
         words = {"label": param.label, "info": param.help or None}
         return {slider: dict(value=value, visible=True, **bounds, **words)}
 
-    return (_plain(name, "Number", slider, updates),)
+    return _plain(name, "Number", slider, updates)
 
 
-def flag_field(name: str, _built: Built) -> tuple[Field, ...]:
+def flag_field(name: str, _built: Built) -> Field:
     """Lay out a checkbox."""
     box = gr.Checkbox(elem_id=f"param-{name}", elem_classes=["k-flag"])
 
@@ -117,7 +117,7 @@ def flag_field(name: str, _built: Built) -> tuple[Field, ...]:
         words = {"label": param.label, "info": param.help or None}
         return {box: dict(value=bool(value), visible=True, **words)}
 
-    return (_plain(name, "Flag", box, updates),)
+    return _plain(name, "Flag", box, updates)
 
 
 def _plain(

@@ -16,7 +16,7 @@ _FIRST_SHOTS = 2
 _SECONDS = 5
 
 
-def storyboard_field(name: str, _built: Built) -> tuple[Field, ...]:
+def storyboard_field(name: str, _built: Built) -> Field:
     """Lay out the shots: a prompt each and, where timed, its seconds."""
     prompts, seconds, rows = [], [], []
     with gr.Column(elem_id=f"param-{name}", elem_classes=["k-board"]) as frame:
@@ -60,19 +60,17 @@ def storyboard_field(name: str, _built: Built) -> tuple[Field, ...]:
         clocks = {box: {"visible": is_timed} for box in seconds}
         return {frame: {"visible": True}, **clocks}
 
-    return (
-        Field(
-            name=name,
-            kind="Storyboard",
-            frame=frame,
-            inputs=(*prompts, *seconds),
-            read=read,
-            fill=fill,
-            updates=updates,
-            reveal=reveal,
-            extras=growing.parts,
-            is_filled=lambda raw: any(is_written(raw)),
-        ),
+    return Field(
+        name=name,
+        kind="Storyboard",
+        frame=frame,
+        inputs=(*prompts, *seconds),
+        read=read,
+        fill=fill,
+        updates=updates,
+        reveal=reveal,
+        extras=growing.parts,
+        is_filled=lambda raw: any(is_written(raw)),
     )
 
 

@@ -27,7 +27,6 @@ VISITOR = "x-visitor"
 OWNER_OF = (
     "kling_ui.ui.visit.owner_of",
     "kling_ui.ui.public_api.owner_of",
-    "kling_ui.ui.history.history_events.owner_of",
 )
 
 

@@ -3,10 +3,16 @@
 An answer is a `div` whose `data-` attributes are for the script, and whose inside is for people.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from html import escape
+from typing import Any
 
 import gradio as gr
+
+from kling_ui.service import LedgerError
+from kling_ui.ui.formatting import ledger_trouble
+from kling_ui.ui.question import Question
+from kling_ui.ui.visit import Visit
 
 
 def asked_view(elem_id: str, *, frame: str, script: str) -> gr.HTML:
@@ -19,6 +25,25 @@ def asked_view(elem_id: str, *, frame: str, script: str) -> gr.HTML:
         elem_id=elem_id,
         elem_classes=["k-plain"],
     )
+
+
+def answering(
+    handler: Callable[..., Awaitable[Any]], *, told: Callable[..., str]
+) -> Callable[..., Awaitable[Any]]:
+    """Return what answers an event, from what takes the question, the visit and the inputs.
+
+    Where the ledger is in trouble, `told` makes the answer that says so.
+    """
+
+    async def answered(event: gr.EventData, request: gr.Request, *inputs: Any) -> Any:
+        question = Question(event)
+        try:
+            return await handler(question, Visit.of(request), *inputs)
+        except LedgerError as exc:
+            return told(ledger_trouble(exc), asked=question.number)
+
+    answered.__name__ = handler.__name__  # the event's name in the API
+    return answered
 
 
 def answer(kind: str, inside: str = "", *, asked: str, **facts: str) -> str:

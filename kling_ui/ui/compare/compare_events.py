@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.service import LedgerError, Service
-from kling_ui.ui.asked_view import asked_view
+from kling_ui.ui.asked_view import answering, asked_view
 from kling_ui.ui.compare import compare_view
 from kling_ui.ui.compare.compare_view import MOST, Slot
 from kling_ui.ui.event_options import AT_ONCE
@@ -27,22 +27,19 @@ class CompareEvents:
 
     def wire(self) -> None:
         """Answer what `compare.js` asks."""
-        self.view.select(self._on_compare, None, [self.view], **AT_ONCE)
-        self.view.like(self._on_compare_star, None, [self.view], **AT_ONCE)
+        compare = answering(self._on_compare, told=compare_view.told)
+        self.view.select(compare, None, [self.view], **AT_ONCE)
+        star = answering(self._on_compare_star, told=compare_view.told)
+        self.view.like(star, None, [self.view], **AT_ONCE)
 
-    async def _on_compare(self, event: gr.EventData, request: gr.Request) -> str:
-        visit, asked = Visit.of(request), Question(event)
-        try:
-            ids = await self._ids(asked, visit)
-            slots = await asyncio.gather(*(self._slot(each, visit) for each in ids))
-        except LedgerError as exc:
-            return compare_view.told(ledger_trouble(exc), asked=asked.number)
+    async def _on_compare(self, asked: Question, visit: Visit) -> str:
+        ids = await self._ids(asked, visit)
+        slots = await asyncio.gather(*(self._slot(each, visit) for each in ids))
         if len(ids) == 1 and asked.text("previous"):
             return compare_view.told("There is no earlier video of yours.", asked=asked.number)
         return compare_view.view(slots, asked=asked.number)
 
-    async def _on_compare_star(self, event: gr.EventData, request: gr.Request) -> Any:
-        visit, asked = Visit.of(request), Question(event)
+    async def _on_compare_star(self, asked: Question, visit: Visit) -> Any:
         ids = asked.ids(most=1)
         try:
             await self._service.history.star(visit.owner, ids, is_starred=asked.is_set("starred"))

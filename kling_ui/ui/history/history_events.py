@@ -3,19 +3,17 @@
 `history.js` asks with one event a purpose; every answer is the component's value.
 """
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import gradio as gr
 
-from kling_ui.service import LedgerError, Service
-from kling_ui.ui.asked_view import asked_view
+from kling_ui.service import HistoryFilter, Service
+from kling_ui.ui.asked_view import answering, asked_view
 from kling_ui.ui.event_options import AT_ONCE
-from kling_ui.ui.formatting import ledger_trouble
 from kling_ui.ui.history import tiles, toolbar
 from kling_ui.ui.history.filters import NAMES, InvalidFilterError, read_filters
-from kling_ui.ui.identity import owner_of
 from kling_ui.ui.question import Question
+from kling_ui.ui.visit import Visit
 
 PAGE = 60
 """How many tiles come at once."""
@@ -40,76 +38,50 @@ class HistoryEvents:
             (self.listing.delete, self._on_delete),
             (self.listing.undo, self._on_undo),
         ):
-            listen(handler, None, [self.listing], **AT_ONCE)
+            answer = answering(handler, told=tiles.unreadable_answer)
+            listen(answer, None, [self.listing], **AT_ONCE)
 
-    async def _on_list(self, event: gr.EventData, request: gr.Request) -> Any:
-        return await _told(event, lambda asked: self._page(asked, request, after=None))
+    async def _on_list(self, asked: Question, visit: Visit) -> str:
+        return await self._page(asked, visit, after=None)
 
-    async def _on_more(self, event: gr.EventData, request: gr.Request) -> Any:
-        return await _told(
-            event, lambda asked: self._page(asked, request, after=asked.text("after"))
+    async def _on_more(self, asked: Question, visit: Visit) -> str:
+        return await self._page(asked, visit, after=asked.text("after"))
+
+    async def _on_changes(self, asked: Question, visit: Visit) -> Any:
+        since = asked.text("stamp")
+        found = await self._history.changes(visit.owner, _filters(asked), since=since)
+        return gr.skip() if found is None else tiles.changes_answer(found, asked=asked.number)
+
+    async def _on_star(self, asked: Question, visit: Visit) -> Any:
+        ids = asked.ids(most=_MOST_IDS)
+        await self._history.star(visit.owner, ids, is_starred=asked.is_set("starred"))
+        return gr.skip()
+
+    async def _on_delete(self, asked: Question, visit: Visit) -> str:
+        ids = asked.ids(most=_MOST_IDS)
+        deleted = await self._history.delete(visit.owner, ids)
+        return tiles.deletion_answer(
+            deleted,
+            asked=asked.number,
+            kept=len(ids) - len(deleted),
+            remaining=await self._history.page(visit.owner, _filters(asked), limit=0),
         )
 
-    async def _on_changes(self, event: gr.EventData, request: gr.Request) -> Any:
-        async def changes(asked: "_Asked") -> Any:
-            found = await self._history.changes(
-                owner_of(request), asked.filters(), since=asked.text("stamp")
-            )
-            return gr.skip() if found is None else tiles.changes_answer(found, asked=asked.number)
+    async def _on_undo(self, asked: Question, visit: Visit) -> str:
+        await self._history.restore(visit.owner, asked.ids(most=_MOST_IDS))
+        return await self._page(asked, visit, after=None)
 
-        return await _told(event, changes)
-
-    async def _on_star(self, event: gr.EventData, request: gr.Request) -> Any:
-        async def star(asked: "_Asked") -> Any:
-            ids = asked.ids(most=_MOST_IDS)
-            await self._history.star(owner_of(request), ids, is_starred=asked.is_set("starred"))
-            return gr.skip()
-
-        return await _told(event, star)
-
-    async def _on_delete(self, event: gr.EventData, request: gr.Request) -> Any:
-        async def delete(asked: "_Asked") -> str:
-            owner, ids = owner_of(request), asked.ids(most=_MOST_IDS)
-            deleted = await self._history.delete(owner, ids)
-            return tiles.deletion_answer(
-                deleted,
-                asked=asked.number,
-                kept=len(ids) - len(deleted),
-                remaining=await self._history.page(owner, asked.filters(), limit=0),
-            )
-
-        return await _told(event, delete)
-
-    async def _on_undo(self, event: gr.EventData, request: gr.Request) -> Any:
-        async def undo(asked: "_Asked") -> str:
-            await self._history.restore(owner_of(request), asked.ids(most=_MOST_IDS))
-            return await self._page(asked, request, after=None)
-
-        return await _told(event, undo)
-
-    async def _page(self, asked: "_Asked", request: gr.Request, *, after: str | None) -> str:
-        page = await self._history.page(owner_of(request), asked.filters(), limit=PAGE, after=after)
+    async def _page(self, asked: Question, visit: Visit, *, after: str | None) -> str:
+        page = await self._history.page(visit.owner, _filters(asked), limit=PAGE, after=after)
         is_first = after is None
         return tiles.page_answer(page, asked=asked.number, is_first=is_first, limit=PAGE)
 
 
-class _Asked(Question):
-    """What `history.js` sent with an event."""
-
-    def filters(self) -> Any:
-        """Return the filter; what an address of somebody else's asks in vain filters nothing."""
-        given = {name: self.values[name] for name in NAMES if name in self.values}
-        search, sort = self.values.get("q"), self.values.get("sort")
-        try:
-            return read_filters(search, given, sort)
-        except InvalidFilterError:
-            return read_filters(search if isinstance(search, str) else "", {})
-
-
-async def _told(event: gr.EventData, answer: Callable[[_Asked], Awaitable[Any]]) -> Any:
-    """Return an answer, or in words why the ledger gives none."""
-    asked = _Asked(event)
+def _filters(asked: Question) -> HistoryFilter:
+    """Return the filter; what an address of somebody else's asks in vain filters nothing."""
+    given = {name: asked.values[name] for name in NAMES if name in asked.values}
+    search, sort = asked.values.get("q"), asked.values.get("sort")
     try:
-        return await answer(asked)
-    except LedgerError as exc:
-        return tiles.unreadable_answer(ledger_trouble(exc), asked=asked.number)
+        return read_filters(search, given, sort)
+    except InvalidFilterError:
+        return read_filters(search if isinstance(search, str) else "", {})

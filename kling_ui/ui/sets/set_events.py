@@ -12,7 +12,7 @@ from kling_ui.service import (
     Service,
     export_request,
 )
-from kling_ui.ui.asked_view import asked_view
+from kling_ui.ui.asked_view import answering, asked_view
 from kling_ui.ui.event_options import AT_ONCE, SENDING
 from kling_ui.ui.formatting import ledger_trouble
 from kling_ui.ui.question import Question
@@ -34,34 +34,26 @@ class SetEvents:
 
     def wire(self) -> None:
         """Answer what `set.js` asks."""
-        self.view.select(self._on_set, None, [self.view], **AT_ONCE)
-        self.view.input(self._on_set_change, None, [self.view], **AT_ONCE)
-        self.view.submit(
-            self._on_set_retry,
-            None,
-            [self.view],
-            **SENDING,
-        )
+        for listen, handler, options in (
+            (self.view.select, self._on_set, AT_ONCE),
+            (self.view.input, self._on_set_change, AT_ONCE),
+            (self.view.submit, self._on_set_retry, SENDING),
+        ):
+            listen(answering(handler, told=set_view.told), None, [self.view], **options)
 
-    async def _on_set(self, event: gr.EventData, request: gr.Request) -> Any:
+    async def _on_set(self, asked: Question, visit: Visit) -> str:
         """Show a set, or say that the page shows it as it is."""
-        asked, visit = Question(event), Visit.of(request)
         answer = await self._shown(asked, visit)
         is_known = asked.text("stamp") == (set_view.stamp_of(answer) or None)
         return set_view.same(asked=asked.number) if is_known else answer
 
-    async def _on_set_change(self, event: gr.EventData, request: gr.Request) -> Any:
+    async def _on_set_change(self, asked: Question, visit: Visit) -> str:
         """Withdraw, send or rename, then show the set as it is."""
-        asked, visit = Question(event), Visit.of(request)
-        try:
-            await self._change(asked, visit)
-        except LedgerError as exc:
-            return set_view.told(ledger_trouble(exc), asked=asked.number)
+        await self._change(asked, visit)
         return await self._shown(asked, visit)
 
-    async def _on_set_retry(self, event: gr.EventData, request: gr.Request) -> Any:
+    async def _on_set_retry(self, asked: Question, visit: Visit) -> Any:
         """Run one of a set again in the same set, for no more than was shown."""
-        asked, visit = Question(event), Visit.of(request)
         with self._submissions.turn(f"again {asked.text('generation')}") as is_alone:
             if not is_alone:  # the second click of a double click, or another tab's
                 return gr.skip()
@@ -72,10 +64,7 @@ class SetEvents:
         return await self._shown(asked, visit, told=told)
 
     async def _shown(self, asked: Question, visit: Visit, *, told: str = "") -> str:
-        try:
-            batch = await self._service.batches.get_set(asked.text("id"))
-        except LedgerError as exc:
-            return set_view.told(ledger_trouble(exc), asked=asked.number)
+        batch = await self._service.batches.get_set(asked.text("id"))
         if batch is None or not batch.generations:
             return set_view.missing(asked=asked.number)
         facts = set_view.SetFacts(

@@ -6,11 +6,11 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.catalog import InvalidValuesError
-from kling_ui.service import LedgerError, RefusedBatchError, Service
+from kling_ui.service import RefusedBatchError, Service
+from kling_ui.ui.asked_view import answering
 from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.confirmation import Confirmation
 from kling_ui.ui.event_options import AT_ONCE, SENDING
-from kling_ui.ui.formatting import ledger_trouble
 from kling_ui.ui.question import Question
 from kling_ui.ui.sets import plan_view
 from kling_ui.ui.sets.plan import Plan, make_plan
@@ -41,26 +41,18 @@ class VariationEvents:
 
     def wire(self) -> None:
         """Answer what `set_plan.js` asks."""
-        view = self._form.variations
-        view.select(self._on_plan, self._form.inputs, [view], **AT_ONCE)
-        view.submit(
-            self._on_generate_set,
-            self._form.inputs,
-            [view],
-            **SENDING,
-        )
+        view, inputs = self._form.variations, self._form.inputs
+        plan = answering(self._on_plan, told=plan_view.told)
+        view.select(plan, inputs, [view], **AT_ONCE)
+        generate = answering(self._on_generate_set, told=plan_view.told)
+        view.submit(generate, inputs, [view], **SENDING)
 
-    async def _on_plan(self, event: gr.EventData, request: gr.Request, *raw: Any) -> str:
+    async def _on_plan(self, asked: Question, visit: Visit, *raw: Any) -> str:
         """Check and price what is wanted."""
-        asked, visit = Question(event), Visit.of(request)
-        try:
-            return await self._answer(asked, visit, raw)
-        except LedgerError as exc:
-            return plan_view.told(ledger_trouble(exc), asked=asked.number)
+        return await self._answer(asked, visit, raw)
 
-    async def _on_generate_set(self, event: gr.EventData, request: gr.Request, *raw: Any) -> Any:
+    async def _on_generate_set(self, asked: Question, visit: Visit, *raw: Any) -> Any:
         """Submit what was confirmed, once, for no more than was shown."""
-        asked, visit = Question(event), Visit.of(request)
         with self._submissions.turn(f"set {visit.session}") as is_alone:
             if not is_alone:  # the second click of a double click
                 return gr.skip()
@@ -68,8 +60,6 @@ class VariationEvents:
                 return await self._submit(asked, visit, raw)
             except RefusedBatchError as exc:
                 return plan_view.told(str(exc), asked=asked.number)
-            except LedgerError as exc:
-                return plan_view.told(ledger_trouble(exc), asked=asked.number)
 
     async def _submit(self, asked: Question, visit: Visit, raw: Sequence[Any]) -> str:
         ticket = f"{visit.session} {asked.text('ticket')}"

@@ -123,7 +123,7 @@ class _Page:
     async def _generate(
         self, form: Form, stage: Stage, visit: Visit, raw: Sequence[Any]
     ) -> AsyncIterator[dict[Any, Any]]:
-        request = await form.prepare(raw, visit.owner)
+        request = await form.reader.prepare(raw, visit.owner)
         if isinstance(request, RefusedForm):
             yield {form.problems: request.html}
             return

@@ -19,8 +19,8 @@ from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.confirmation import ASKS_SECONDS, Confirmation, must_ask
 from kling_ui.ui.create.examples import EXAMPLES, FOLDER, values_of
 from kling_ui.ui.create.fields import BUILDERS, kind_of
+from kling_ui.ui.create.form_input import RawForm
 from kling_ui.ui.create.kept_uploads import KeptUploads
-from kling_ui.ui.create.layout import RawForm
 from kling_ui.ui.create.outlook import Outlook
 from kling_ui.ui.create.problems import problems_html
 from kling_ui.ui.create.reader import FormReader, RefusedForm
@@ -80,7 +80,7 @@ async def form(laid_out, service):
     await service.live.first_list()
     asking.cancel()
     laid_out._service, uploads = service, KeptUploads(service)
-    laid_out._reader = FormReader(laid_out._layout, service, uploads)
+    laid_out.reader = FormReader(laid_out._layout, service, uploads)
     laid_out._outlook = Outlook(laid_out._layout, service)
     yield laid_out
     await service.close()
@@ -124,7 +124,7 @@ async def test_every_model_shows_one_field_for_each_of_its_parameters(form):
 
 async def test_a_form_reads_what_was_filled_in_and_decodes_nothing(form, picture):
     raw = filled(form, IMAGE, prompt="Rain", image_url=picture, duration=7, generate_audio=False)
-    read = form._reader.read(raw, "local")
+    read = form.reader.read(raw, "local")
     assert read.problems == ()
     assert read.values == {
         "prompt": "Rain",
@@ -146,8 +146,8 @@ async def test_an_upload_is_checked_once_and_its_finding_serves_note_price_and_r
         "kling_ui.catalog.request.check_media", lambda *_: pytest.fail("looked at again")
     )
     raw = filled(form, IMAGE, prompt="Rain", image_url=picture)
-    first = await form.prepare(raw, "local")
-    again = await form.prepare(raw, "local")
+    first = await form.reader.prepare(raw, "local")
+    again = await form.reader.prepare(raw, "local")
     assert isinstance(first, Request)
     assert first == again
     assert first.payload["image_url"].startswith("input:")
@@ -157,11 +157,11 @@ async def test_an_upload_is_checked_once_and_its_finding_serves_note_price_and_r
 async def test_an_upload_of_one_visitor_is_kept_for_each_who_sends_it(form, picture):
     raw = filled(form, IMAGE, prompt="Rain", image_url=picture)
     for owner in ("ann", "bob"):
-        assert isinstance(await form.prepare(raw, owner), Request)
+        assert isinstance(await form.reader.prepare(raw, owner), Request)
 
 
 async def test_a_refused_form_says_each_problem_at_its_field_without_api_names(form):
-    refused = await form.prepare(filled(form, IMAGE), "local")
+    refused = await form.reader.prepare(filled(form, IMAGE), "local")
     assert isinstance(refused, RefusedForm)
     assert "2 things to fix" in refused.html
     assert said(refused.html) == {
@@ -174,13 +174,13 @@ async def test_an_unusable_upload_is_a_problem_at_its_field(form, tmp_path):
     path = tmp_path / "small.png"
     Image.new("RGB", (200, 200)).save(path)
     path.write_bytes(b"no picture")
-    refused = await form.prepare(filled(form, IMAGE, prompt="Rain", image_url=path), "local")
+    refused = await form.reader.prepare(filled(form, IMAGE, prompt="Rain", image_url=path), "local")
     assert set(said(refused.html)) == {"image_url"}
 
 
 async def test_too_few_pictures_are_counted_up(form, picture):
     model = "kling-video/v1.6/standard/multi-image-to-video"
-    refused = await form.prepare(filled(form, model, image_list=[picture]), "local")
+    refused = await form.reader.prepare(filled(form, model, image_list=[picture]), "local")
     assert said(refused.html) == {"image_list": "Add one more picture (2 to 4)."}
 
 
@@ -205,7 +205,7 @@ async def test_of_what_excludes_each_other_only_the_chosen_side_is_sent(form, pi
     camera = {"type": "simple", "config": {"zoom": -4}}
     raw = filled(form, CAMERA, image_url=picture, tail_image_url=picture, camera_control=camera)
     raw[3] = side
-    sent = set(form._reader.read(raw, "local").values)
+    sent = set(form.reader.read(raw, "local").values)
     assert sent == {"image_url", *given}
 
 
@@ -213,7 +213,7 @@ async def test_a_timed_storyboard_sets_the_length(form):
     shots = [{"prompt": "a", "duration": 4}, {"prompt": "b", "duration": 6}]
     raw = filled(form, TURBO, multi_prompt=shots, duration=5, prompt="not sent")
     raw[2] = "multi_prompt"
-    read = form._reader.read(raw, "local")
+    read = form.reader.read(raw, "local")
     assert read.values == {"multi_prompt": shots}
     assert launch.fixed_length(read.model, read.values) == "10 s (from the storyboard)"
 
@@ -224,7 +224,7 @@ async def test_every_example_is_a_request_that_may_be_sent(form, example, tmp_pa
         "kling_ui.ui.create.upload_files.get_upload_folder", lambda: str(tmp_path / "uploads")
     )
     raw = filled(form, example.model, **values_of(example))
-    request = await form.prepare(raw, "local")
+    request = await form.reader.prepare(raw, "local")
     assert isinstance(request, Request), request
     assert set(request.payload) == {"model", *example.values, *example.files}
 
@@ -290,7 +290,7 @@ def test_a_task_begins_with_its_newest_standard_model():
 async def test_a_draft_keeps_both_sides_of_a_switch_and_which_one_counts(form, side):
     raw = filled(form, TEXT, prompt="A boat", multi_prompt=[{"prompt": "Rain", "duration": 5}])
     raw[2] = side
-    read = form._reader.read(raw, "local")
+    read = form.reader.read(raw, "local")
     assert set(read.values) & {"prompt", "multi_prompt"} == {side}
     draft = json.loads(json.dumps(form._outlook.hints(read, RawForm.of(raw)).draft))
     assert draft["sides"] == [side, ""]
@@ -352,7 +352,7 @@ async def test_an_example_leaves_nothing_of_the_former_form(form, tmp_path, pict
 
 async def test_the_button_says_the_price_and_the_line_how_it_comes_about(form):
     raw = filled(form, TEXT, prompt="A boat")
-    read = form._reader.read(raw, "local")
+    read = form.reader.read(raw, "local")
     estimate = form._outlook.estimate(read, read.values)
     assert launch.button_label(estimate) == "Generate · $0.75"
     hints = form._outlook.hints(read, RawForm.of(raw))
@@ -365,7 +365,7 @@ async def test_the_button_says_the_price_and_the_line_how_it_comes_about(form):
 
 
 async def test_without_a_price_nothing_is_guessed(form):
-    read = form._reader.read(filled(form, CAMERA, prompt="A boat"), "local")
+    read = form.reader.read(filled(form, CAMERA, prompt="A boat"), "local")
     estimate = form._outlook.estimate(read, read.values)
     assert launch.button_label(estimate) == "Generate"
     html = launch.price_html(estimate, launch.Hints(), balance=None)
@@ -374,7 +374,7 @@ async def test_without_a_price_nothing_is_guessed(form):
 
 async def test_what_will_be_sent_stands_above_the_button(form, picture):
     raw = filled(form, IMAGE, prompt="Rain on the roof", image_url=picture, negative_prompt="blur")
-    read = form._reader.read(raw, "local")
+    read = form.reader.read(raw, "local")
     parts = form._outlook.parts(read, RawForm.of(raw))
     assert [words for _, words, _ in parts] == [
         "start image",
@@ -418,7 +418,7 @@ def test_a_second_press_confirms_the_same_request_only_soon_and_once():
 
 
 async def test_only_a_price_above_the_limit_is_asked_about(form):
-    read = form._reader.read(filled(form, TEXT, prompt="A boat", duration=10), "local")
+    read = form.reader.read(filled(form, TEXT, prompt="A boat", duration=10), "local")
     estimate = form._outlook.estimate(read, read.values)
     assert estimate.usd == 1.5
     assert must_ask(estimate, 1.0)

@@ -7,17 +7,18 @@ from harness import MODEL, PROMPT
 
 from kling_ui.catalog import MODELS
 from kling_ui.service import Generation, Status
+from kling_ui.ui.create.form_input import FormInput
 from kling_ui.ui.sets.plan import Total, makespan
 from kling_ui.ui.sets.set_grid import grid, newest_tries
-from kling_ui.ui.sets.variations import Filled, Wish, axes, carry, table
+from kling_ui.ui.sets.variations import Wish, axes, carry, table
 
 KLING_3 = "klingai/video-v3-standard-text-to-video"
 EFFECTS = "kling-video/v1.6/standard/effects"
 ALL = ("prompt", "duration", "aspect_ratio", "cfg_scale", "generate_audio", "effect_scene")
 
 
-def filled(model=MODEL, *, has_prompt=True, varies=ALL, **values):
-    return Filled(model=MODELS[model], values=values, varies=varies, has_prompt=has_prompt)
+def filled(model=MODEL, *, counting=ALL, **values):
+    return FormInput(model=MODELS[model], values=values, counting=counting)
 
 
 def matrix(form, *prompts, axis="", chosen=None, off=()):
@@ -37,7 +38,7 @@ def names(form):
 def test_only_what_the_form_has_can_vary():
     assert names(filled()) == ["model", "duration", "aspect_ratio", "cfg_scale"]
     assert "generate_audio" in names(filled(KLING_3))
-    assert names(filled(varies=("prompt",))) == ["model"]
+    assert names(filled(counting=("prompt",))) == ["model"]
 
 
 def test_the_length_of_a_timed_storyboard_does_not_vary():
@@ -86,7 +87,7 @@ def test_a_cell_keeps_its_key_while_others_come_and_go():
 
 
 def test_without_a_prompt_there_is_one_row():
-    made = matrix(filled(has_prompt=False), "a", "b", axis="duration", chosen=("5",))
+    made = matrix(filled(counting=ALL[1:]), "a", "b", axis="duration", chosen=("5",))
     assert len(made.cells) == 1
     assert "prompt" not in made.cells[0].values
 

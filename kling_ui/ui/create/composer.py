@@ -10,21 +10,21 @@ from typing import Any
 
 import gradio as gr
 
-from kling_ui.catalog import MODELS, KeptUpload, Model, Problem, Request, Section, Task, find_model
+from kling_ui.catalog import MODELS, KeptUpload, Model, Request, Section, Task, find_model
 from kling_ui.service import Estimate, LedgerError, Service
 from kling_ui.ui.create import launch, model_picker, switches
 from kling_ui.ui.create.examples import EXAMPLES, chips_html, values_of
 from kling_ui.ui.create.fields import LATE, Field, Updates, limits_of
+from kling_ui.ui.create.form_input import RawForm
 from kling_ui.ui.create.kept_uploads import KeptUploads, Kind
-from kling_ui.ui.create.layout import FIRST_TASK, Layout, RawForm
+from kling_ui.ui.create.layout import FIRST_TASK, Layout
 from kling_ui.ui.create.memory import PROMPT, Memory, prompt_key
 from kling_ui.ui.create.outlook import Outlook
 from kling_ui.ui.create.picker import picker_props
-from kling_ui.ui.create.reader import FormReader, RefusedForm
+from kling_ui.ui.create.reader import FormReader
 from kling_ui.ui.event_options import QUIET
 from kling_ui.ui.identity import owner_of
 from kling_ui.ui.question import Question
-from kling_ui.ui.sets.variations import Filled
 
 
 class Form:
@@ -35,7 +35,7 @@ class Form:
         self._uploads = KeptUploads(service)
         self._checked: list[Any] = []  # events after which an upload is kept and counts
         self._layout = layout = Layout(self._wire_note)
-        self._reader = FormReader(layout, service, self._uploads)
+        self.reader = FormReader(layout, service, self._uploads)
         self._outlook = Outlook(layout, service)
         first = model_picker.default_model(FIRST_TASK, {})
         for component, properties in self._switch(first, Memory()).items():
@@ -51,29 +51,9 @@ class Form:
 
     # -- what the page asks for
 
-    async def prepare(self, raw: Sequence[Any], owner: str | None) -> Request | RefusedForm:
-        """Check what the form holds, once; return the request, or what is to be fixed."""
-        return await self._reader.prepare(raw, owner)
-
-    async def keep_uploads(self, raw: Sequence[Any], owner: str | None) -> None:
-        """Look at every upload that counts, so that `filled_in` has it as an input."""
-        await self._reader.keep_all(raw, owner)
-
-    def filled_in(
-        self, raw: Sequence[Any], owner: str | None
-    ) -> tuple[Filled, tuple[Problem, ...]]:
-        """Return what the form holds, and what is wrong with it by itself."""
-        found = self._reader.read(raw, owner)
-        counting = self._layout.counting(found.model, RawForm.of(raw))
-        names = tuple(field.name for field, _ in counting)
-        filled = Filled(
-            model=found.model, values=found.values, varies=names, has_prompt=PROMPT in names
-        )
-        return filled, (*self._reader.changing(raw), *found.problems)
-
     def estimate(self, request: Request, raw: Sequence[Any], owner: str | None) -> Estimate:
         """Return what a prepared request of this form will cost."""
-        filled = self._reader.read(raw, owner)
+        filled = self.reader.read(raw, owner)
         return self._outlook.estimate(filled, request.payload)
 
     def filled(
@@ -246,7 +226,7 @@ class Form:
         model = MODELS.get(form.model_id)
         if model is None or model.task.value != form.task:
             return {self._layout.price: gr.skip()}
-        filled = self._reader.read(raw, owner)
+        filled = self.reader.read(raw, owner)
         estimate = self._outlook.estimate(filled, filled.values)
         balance = None if estimate.is_simulated else await self._service.balance.usd()
         hints = self._outlook.hints(filled, form)

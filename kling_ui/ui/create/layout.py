@@ -1,7 +1,6 @@
 """The composer's components, as they lie on the page, and which of them belong to a model."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,6 +10,7 @@ from kling_ui.catalog import MODELS, Model, Param, Section, Task
 from kling_ui.ui.asked_view import asked_view
 from kling_ui.ui.create import model_picker, switches
 from kling_ui.ui.create.fields import BUILDERS, Built, Field, kind_of
+from kling_ui.ui.create.form_input import RawForm
 from kling_ui.ui.create.memory import PROMPT, Memory
 from kling_ui.ui.create.picker import picker
 from kling_ui.ui.sets import plan_view
@@ -43,25 +43,6 @@ _FRESH = (
     "element.addEventListener('click', event => {"
     " if (event.target.closest('[data-fresh]')) trigger('click'); });"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class RawForm:
-    """The raw values of `Layout.inputs`, as the browser sent them."""
-
-    model_id: str
-    task: Any
-    words: Any
-    control: Any
-    controls: Sequence[Any]
-
-    @classmethod
-    def of(cls, raw: Sequence[Any]) -> "RawForm":
-        """Return the values by what they are."""
-        model_id, task, words, control, *controls = raw
-        # Gradio checks no value of a component that is written in HTML.
-        known = model_id if isinstance(model_id, str) else ""
-        return cls(known, task, words, control, controls)
 
 
 class Layout:

@@ -9,9 +9,9 @@ from kling_ui.service import Estimate, Service
 from kling_ui.ui import formatting
 from kling_ui.ui.create import launch
 from kling_ui.ui.create.fields import Field, kind_of
-from kling_ui.ui.create.layout import Layout, RawForm
+from kling_ui.ui.create.form_input import FormInput, RawForm
+from kling_ui.ui.create.layout import Layout
 from kling_ui.ui.create.memory import PROMPT
-from kling_ui.ui.create.reader import FormInput
 
 
 class Outlook:

@@ -22,26 +22,12 @@ from kling_ui.catalog import (
 from kling_ui.service import Service
 from kling_ui.ui.create import launch
 from kling_ui.ui.create.fields import Field
+from kling_ui.ui.create.form_input import FormInput, RawForm
 from kling_ui.ui.create.kept_uploads import KeptUploads
-from kling_ui.ui.create.layout import Layout, RawForm
+from kling_ui.ui.create.layout import Layout
 from kling_ui.ui.create.problems import problems_html
 
 _CHANGING = "Was still changing with the task. Look at it, then press Generate again."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FormInput:
-    """What a person has filled in: the model, its values, and what is wrong by itself.
-
-    Uploads that have been looked at are `input:` references, others Paths. `aside` are the values
-    on the sides of the two switches that do not count.
-    """
-
-    model: Model
-    values: dict[str, Any]
-    aside: dict[str, Any]
-    problems: tuple[Problem, ...] = ()
-    input_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +47,8 @@ class FormReader:
 
     async def prepare(self, raw: Sequence[Any], owner: str | None) -> Request | RefusedForm:
         """Check what the form holds, once; return the request, or what is to be fixed."""
-        values = RawForm.of(raw)
-        model = find_model(values.model_id)
-        if changing := self.changing(raw):
+        model, changing = _changing(RawForm.of(raw))
+        if changing:
             return RefusedForm(html=problems_html(model, changing, {}))
         await self.keep_all(raw, owner)
         filled = self.read(raw, owner)
@@ -77,34 +62,25 @@ class FormReader:
             return request
         return RefusedForm(html=problems_html(model, problems, filled.values))
 
-    @staticmethod
-    def changing(raw: Sequence[Any]) -> tuple[Problem, ...]:
-        """Return a problem where the task was chosen a moment ago.
-
-        What would be sent is not what is looked at then.
-        """
-        form = RawForm.of(raw)
-        is_settled = form.task == find_model(form.model_id).task.value
-        return () if is_settled else (Problem("model", _CHANGING),)
-
     def read(self, raw: Sequence[Any], owner: str | None) -> FormInput:
         """Turn the values of `inputs` into the model's values; decodes and writes nothing.
 
         Raises InvalidValuesError for an unknown model only.
         """
         form = RawForm.of(raw)
-        model = find_model(form.model_id)
+        model, changing = _changing(form)
         counting = self._layout.counting(model, form)
         values, problems = self._values(counting, form, owner)
-        names = {each.name for each, _ in counting}
+        names = tuple(each.name for each, _ in counting)
         rest = [pair for pair in self._layout.used_by(model) if pair[0].name not in names]
         if launch.fixed_length(model, values):
             values.pop("duration", None)
         return FormInput(
             model=model,
             values=values,
+            counting=names,
             aside=self._values(rest, form, owner)[0],
-            problems=tuple(problems),
+            problems=(*changing, *problems),
             input_seconds=self._seconds(model, form, owner),
         )
 
@@ -173,6 +149,17 @@ class FormReader:
                 if isinstance(found, KeptUpload) and found.seconds is not None:
                     return found.seconds
         return None
+
+
+def _changing(form: RawForm) -> tuple[Model, tuple[Problem, ...]]:
+    """Return the model, and a problem where the task was chosen a moment ago.
+
+    What would be sent is not what is looked at then. Raises InvalidValuesError for an unknown
+    model.
+    """
+    model = find_model(form.model_id)
+    is_settled = form.task == model.task.value
+    return model, () if is_settled else (Problem("model", _CHANGING),)
 
 
 def _paths(value: Any) -> list[Path]:

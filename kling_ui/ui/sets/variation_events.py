@@ -87,7 +87,7 @@ class VariationEvents:
         self, asked: Question, visit: Visit, raw: Sequence[Any], *, told: str = ""
     ) -> str:
         try:
-            filled = self._form.filled_in(raw, visit.owner)[0]
+            filled = self._form.reader.read(raw, visit.owner)
         except InvalidValuesError as exc:
             return plan_view.told(str(exc), asked=asked.number)
         wish = _wish(asked)
@@ -101,14 +101,14 @@ class VariationEvents:
         )
 
     async def _plan(self, asked: Question, visit: Visit, raw: Sequence[Any]) -> Plan:
-        await self._form.keep_uploads(raw, visit.owner)
-        filled, problems = self._form.filled_in(raw, visit.owner)
+        await self._form.reader.keep_all(raw, visit.owner)
+        filled = self._form.reader.read(raw, visit.owner)
         wish = _wish(asked)
         return await make_plan(
             self._service,
             table(filled, wish),
             off=wish.off,
-            problems=problems,
+            problems=filled.problems,
             owner=visit.owner,
         )
 

@@ -12,6 +12,7 @@ from typing import Any
 from kling_ui.catalog import Choice, Flag, Model, Number, Param, find_model
 from kling_ui.ui.create import launch
 from kling_ui.ui.create.effects import grouped
+from kling_ui.ui.create.form_input import FormInput
 from kling_ui.ui.create.model_picker import models_of
 from kling_ui.ui.result import recipe
 
@@ -24,19 +25,6 @@ MODEL = "model"
 _VARIED = ("duration", "aspect_ratio", "cfg_scale", "generate_audio", "effect_scene")
 _STEPS = 5
 """Into how many values a range is laid out."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filled:
-    """What the form holds: a model and values by parameter, defaults left out.
-
-    `varies` are the parameters that count as the form stands; `has_prompt`: one prompt does.
-    """
-
-    model: Model
-    values: Mapping[str, Any]
-    varies: tuple[str, ...]
-    has_prompt: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +86,7 @@ class Table:
     cells: tuple[Cell, ...]
 
 
-def axes(filled: Filled) -> list[Axis]:
+def axes(filled: FormInput) -> list[Axis]:
     """Return what columns can vary: what the form has and whose values can be counted."""
     found = []
     models = models_of(filled.model.task)
@@ -107,7 +95,7 @@ def axes(filled: Filled) -> list[Axis]:
         found.append(_axis(MODEL, "Model", options, filled.model.id))
     for name in _VARIED:
         param = filled.model.param(name)
-        if param is None or name not in filled.varies:
+        if param is None or name not in filled.counting:
             continue
         if name == "duration" and launch.fixed_length(filled.model, filled.values):
             continue
@@ -118,13 +106,13 @@ def axes(filled: Filled) -> list[Axis]:
     return found
 
 
-def table(filled: Filled, wish: Wish) -> Table:
+def table(filled: FormInput, wish: Wish) -> Table:
     """Return the cells of what a person wants."""
     if not wish.is_matrix:
         return _takes(filled, min(max(wish.takes, 2), MOST_TAKES))
     axis = axis_of(filled, wish)
     chosen = options_of(axis, wish)
-    prompts = wish.prompts if filled.has_prompt else ()
+    prompts = wish.prompts if PROMPT in filled.counting else ()
     rows = tuple(dict.fromkeys(prompts)) or (str(filled.values.get(PROMPT, "")),)
     cells = []
     for row, prompt in enumerate(rows):
@@ -136,7 +124,7 @@ def table(filled: Filled, wish: Wish) -> Table:
     return Table(rows=rows, columns=columns, cells=tuple(cells))
 
 
-def _takes(filled: Filled, count: int) -> Table:
+def _takes(filled: FormInput, count: int) -> Table:
     sent = _Sent(model=filled.model, values=filled.values)
     return Table(
         rows=(str(filled.values.get(PROMPT, "")),),
@@ -145,7 +133,7 @@ def _takes(filled: Filled, count: int) -> Table:
     )
 
 
-def axis_of(filled: Filled, wish: Wish) -> Axis | None:
+def axis_of(filled: FormInput, wish: Wish) -> Axis | None:
     """Return the axis that a person has chosen, else the first one; None where nothing varies."""
     found = axes(filled)
     return next((each for each in found if each.name == wish.axis), found[0] if found else None)

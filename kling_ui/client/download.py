@@ -17,7 +17,7 @@ import httpx
 
 from kling_ui.client.api_response import parse_retry_after
 from kling_ui.client.connection_errors import describe
-from kling_ui.client.download_failures import failure
+from kling_ui.client.errors import download_failure
 from kling_ui.client.video_body import NoVideoError, VideoBody
 
 MAX_REDIRECTS = 5
@@ -71,7 +71,9 @@ class Downloader:
                 size = await self._fetch(url, to, expected_bytes)
             is_complete = True
         except TimeoutError:
-            raise failure("network", "The download took too long and was given up.") from None
+            raise download_failure(
+                "network", "The download took too long and was given up."
+            ) from None
         finally:
             if not is_complete:
                 _remove(to)
@@ -90,7 +92,7 @@ class Downloader:
             )
             announced = _announced_bytes(response)
             if announced == 0:
-                raise failure("empty")
+                raise download_failure("empty")
             size = expected_bytes if body.is_doubtful else self._size(announced, expected_bytes)
             if size:
                 await asyncio.to_thread(_check_space, to, size)
@@ -98,9 +100,9 @@ class Downloader:
         finally:
             await response.aclose()
         if received == 0:
-            raise failure("empty")
+            raise download_failure("empty")
         if size and received != size:
-            raise failure("wrong_size", size=received, expected=size)
+            raise download_failure("wrong_size", size=received, expected=size)
         return received
 
     async def _open(self, url: str) -> httpx.Response:
@@ -114,21 +116,21 @@ class Downloader:
             if not response.has_redirect_location:
                 _raise_for_status(response)
             here = _checked_url(response.headers["location"], came_from=here)
-        raise failure("too_many_redirects", most=MAX_REDIRECTS)
+        raise download_failure("too_many_redirects", most=MAX_REDIRECTS)
 
     async def _get(self, url: httpx.URL) -> httpx.Response:
         try:
             return await self._http.send(self._http.build_request("GET", url), stream=True)
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
-            lost = failure("network", describe(exc), host=url.host)
+            lost = download_failure("network", describe(exc), host=url.host)
         # Without its cause: that holds the link, and a signed link is as good as a key.
         raise lost
 
     def _size(self, announced: int | None, expected: int | None) -> int | None:
         if max(announced or 0, expected or 0) > self._max_bytes:
-            raise failure("too_large", most=_megabytes(self._max_bytes))
+            raise download_failure("too_large", most=_megabytes(self._max_bytes))
         if announced and expected and announced != expected:
-            raise failure("wrong_size", size=announced, expected=expected)
+            raise download_failure("wrong_size", size=announced, expected=expected)
         return announced or expected
 
     async def _save(
@@ -146,19 +148,19 @@ class Downloader:
                     received += len(piece)
                     await part.write(piece)
             except NoVideoError:
-                raise failure("not_video") from None
+                raise download_failure("not_video") from None
             except httpx.TimeoutException:
-                raise failure("network", "The video's host stopped sending.") from None
+                raise download_failure("network", "The video's host stopped sending.") from None
             except httpx.HTTPError:
-                raise failure("truncated", size=received) from None
+                raise download_failure("truncated", size=received) from None
             await part.finish()
         return received
 
     def _check_received(self, received: int, size: int | None) -> None:
         if received > self._max_bytes:
-            raise failure("too_large", most=_megabytes(self._max_bytes))
+            raise download_failure("too_large", most=_megabytes(self._max_bytes))
         if size and received > size:
-            raise failure("wrong_size", size=received, expected=size)
+            raise download_failure("wrong_size", size=received, expected=size)
 
 
 class _PartFile:
@@ -216,16 +218,18 @@ def _checked_url(url: str, *, came_from: httpx.URL | None = None) -> httpx.URL:
     try:
         link = came_from.join(url) if came_from else httpx.URL(url.strip())
     except (httpx.InvalidURL, ValueError):
-        raise failure("refused_address", "The video's link is not a web address.") from None
+        raise download_failure(
+            "refused_address", "The video's link is not a web address."
+        ) from None
     if link.scheme not in ("http", "https") or not link.host:
-        raise failure("refused_address")
+        raise download_failure("refused_address")
     if link.userinfo:
-        raise failure(
+        raise download_failure(
             "refused_address",
             "The video's link holds a user name or password, so it was not followed.",
         )
     if came_from and came_from.scheme == "https" and link.scheme == "http":
-        raise failure(
+        raise download_failure(
             "refused_address",
             "The video's link leads from https to plain http, so it was not followed.",
         )
@@ -235,10 +239,10 @@ def _checked_url(url: str, *, came_from: httpx.URL | None = None) -> httpx.URL:
 def _raise_for_status(response: httpx.Response) -> NoReturn:
     code = response.status_code
     if code in _LINK_IS_OVER:
-        raise failure("expired", status_code=code)
+        raise download_failure("expired", status_code=code)
     if code == _NOT_FOUND:
-        raise failure("not_found", status_code=code)
-    raise failure(
+        raise download_failure("not_found", status_code=code)
+    raise download_failure(
         "status",
         may_retry=code in _MAY_PASS or code >= _SERVER_TROUBLE,
         status_code=code,
@@ -262,7 +266,7 @@ def _check_space(to: Path, size: int) -> None:
     except OSError as exc:
         _raise_for_disk(exc)
     if free < size + SPARE_DISK_BYTES:
-        raise failure(
+        raise download_failure(
             "no_space",
             f"The video has {_megabytes(size)}, but only {_megabytes(free)} are free on the disk. "
             "Make room, then download it again.",
@@ -276,8 +280,8 @@ def _remove(path: Path) -> None:
 
 def _raise_for_disk(exc: OSError) -> NoReturn:
     if exc.errno in _NO_SPACE:
-        raise failure("no_space") from exc
-    raise failure("disk", why=exc.strerror or type(exc).__name__) from exc
+        raise download_failure("no_space") from exc
+    raise download_failure("disk", why=exc.strerror or type(exc).__name__) from exc
 
 
 def _megabytes(size: int) -> str:

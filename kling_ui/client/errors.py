@@ -19,31 +19,7 @@ They carry words for people and plain values, never an httpx exception: that one
 request, and the request holds the key.
 """
 
-from typing import Literal
-
-DownloadReason = Literal[
-    "expired",
-    "not_found",
-    "status",
-    "refused_address",
-    "too_many_redirects",
-    "not_video",
-    "too_large",
-    "wrong_size",
-    "truncated",
-    "empty",
-    "network",
-    "no_space",
-    "disk",
-]
-"""Why a download failed.
-
-`expired` the link is no longer honored (401, 403, 410); `not_found` 404; `status` any other
-answer but 200; `refused_address` not http(s), not public, or a downgrade to plain http;
-`not_video` a web page or an error text; `too_large` over the cap; `wrong_size` not the size
-that the provider or the server announced; `truncated` cut off on the way; `network` no
-connection, no name, or too slow; `no_space` and `disk` are this machine's own troubles.
-"""
+from typing import Literal, NamedTuple
 
 
 class ClientError(Exception):
@@ -122,6 +98,28 @@ class TaskNotFoundError(UnavailableError):
     """The provider knows neither the task nor, perhaps, the path (404), or its id (400)."""
 
 
+DownloadReason = Literal[
+    "expired",
+    "not_found",
+    "status",
+    "refused_address",
+    "too_many_redirects",
+    "not_video",
+    "too_large",
+    "wrong_size",
+    "truncated",
+    "empty",
+    "network",
+    "no_space",
+    "disk",
+]
+"""Why a download failed; `_KINDS` below says each in words.
+
+`refused_address` is also one that is not public, and a downgrade to plain http; `no_space` and
+`disk` are this machine's own troubles.
+"""
+
+
 class DownloadError(ClientError):
     """The file could not be had; nothing is left at the path it was to be written to.
 
@@ -143,3 +141,59 @@ class DownloadError(ClientError):
         self.reason: DownloadReason = reason
         self.needs_fresh_url = needs_fresh_url
         self.may_retry = may_retry
+
+
+class _Kind(NamedTuple):
+    """What a reason means; see DownloadError for the two answers."""
+
+    words: str
+    may_retry: bool = False
+    needs_fresh_url: bool = False
+
+
+_KINDS: dict[DownloadReason, _Kind] = {
+    "expired": _Kind("The video's link is no longer valid ({code}).", needs_fresh_url=True),
+    "not_found": _Kind(
+        "The video was not found at its link ({code}).", may_retry=True, needs_fresh_url=True
+    ),
+    "status": _Kind("The video's host answered with {code} instead of the video."),
+    "refused_address": _Kind("The video's link is not an http or https address."),
+    "too_many_redirects": _Kind(
+        "The video's link redirects more than {most} times.", needs_fresh_url=True
+    ),
+    "not_video": _Kind(
+        "The video's link leads to something that is not a video.",
+        may_retry=True,
+        needs_fresh_url=True,
+    ),
+    "too_large": _Kind("The video is larger than the {most} this app accepts."),
+    "wrong_size": _Kind(
+        "The video has {size:,} bytes where {expected:,} were announced.", may_retry=True
+    ),
+    "truncated": _Kind("The connection broke after {size:,} bytes of the video.", may_retry=True),
+    "empty": _Kind("The video's file is empty.", may_retry=True),
+    "network": _Kind("The video's host {host} could not be reached.", may_retry=True),
+    "no_space": _Kind("The video could not be written: the disk is full."),
+    "disk": _Kind("The video could not be written: {why}."),
+}
+
+
+def download_failure(
+    reason: DownloadReason,
+    words: str | None = None,
+    *,
+    may_retry: bool | None = None,
+    status_code: int | None = None,
+    retry_after_seconds: float | None = None,
+    **details: object,
+) -> DownloadError:
+    """Return the error for `reason`, in its usual words filled with `details`, or in `words`."""
+    kind = _KINDS[reason]
+    return DownloadError(
+        kind.words.format(code=status_code, **details) if words is None else words,
+        reason=reason,
+        may_retry=kind.may_retry if may_retry is None else may_retry,
+        needs_fresh_url=kind.needs_fresh_url,
+        status_code=status_code,
+        retry_after_seconds=retry_after_seconds,
+    )

@@ -20,8 +20,7 @@ from kling_ui.client.addresses import (
     is_private_name,
     is_public_literal,
 )
-from kling_ui.client.download_failures import failure
-from kling_ui.client.errors import DownloadError
+from kling_ui.client.errors import DownloadError, download_failure
 from kling_ui.client.network import Network, NetworkSettingError, Proxy
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -66,7 +65,7 @@ class DownloadTransport(httpx.AsyncBaseTransport):
             try:
                 self._proxied[proxy] = self._network.transport(proxy, _NO_REUSE)
             except NetworkSettingError as exc:
-                raise failure("network", str(exc)) from None
+                raise download_failure("network", str(exc)) from None
         return self._proxied[proxy]
 
 
@@ -113,7 +112,9 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         host = url.raw_host.decode("ascii")
         addresses = await self._look_up(host, url.port or (443 if url.scheme == "https" else 80))
         if not addresses:
-            raise failure("network", f"No address was found for the video's host {url.host}.")
+            raise download_failure(
+                "network", f"No address was found for the video's host {url.host}."
+            )
         made_up = [] if is_literal(host) else fake_addresses(addresses)
         if made_up and await self._is_api_faked():
             return made_up[:_MAX_TRIED]
@@ -138,7 +139,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
 
 
 def _not_public(host: str) -> DownloadError:
-    return failure(
+    return download_failure(
         "refused_address",
         f"The video's link points to {host}, which is not a public address, so it was not fetched.",
     )

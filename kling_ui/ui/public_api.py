@@ -1,25 +1,25 @@
 """The public API, as `gr.api` functions: JSON in, JSON out."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import gradio as gr
 
-from kling_ui.catalog import MODELS, InvalidValuesError
+from kling_ui.catalog import MODELS, InvalidValuesError, Problem
 from kling_ui.service import (
     DayLimitError,
     Generation,
+    GenerationError,
     RefusedBatchError,
     RequestExport,
     Service,
     export_request,
 )
-from kling_ui.ui.batch_api import submit_batch, values_of
 from kling_ui.ui.create.memory import PROMPT
-from kling_ui.ui.generation_json import generation_json
 from kling_ui.ui.history.filters import InvalidFilterError, read_filters
 from kling_ui.ui.identity import address_of, caller_of, owner_of
+from kling_ui.ui.media_routes import poster_url, video_url
 from kling_ui.ui.watching import SUBMITTING, WATCHING, WatchShares
 
 LONGEST_WAIT_SECONDS = 45.0
@@ -30,6 +30,9 @@ MOST_LISTED = 500
 
 MOST_SKIPPED = 1_000_000
 """The largest offset: beyond, no ledger of this kind has rows."""
+
+_NAMES = ("model", "prompt", "parameters")
+_LONGEST_TOLD = 64
 
 
 def define(service: Service, shares: WatchShares) -> None:
@@ -137,7 +140,7 @@ async def _submit(
     service: Service, owner: str | None, model: Any, prompt: Any, parameters: Any
 ) -> Generation:
     try:
-        request = await service.prepare(model, values_of(prompt, parameters), owner=owner)
+        request = await service.prepare(model, _values_of(prompt, parameters), owner=owner)
         return await service.submit(request, owner=owner)
     except (InvalidValuesError, DayLimitError) as exc:
         raise _refusal(str(exc)) from exc
@@ -146,10 +149,42 @@ async def _submit(
 async def _batch(
     service: Service, owner: str | None, requests: Any, name: Any, max_usd: Any
 ) -> dict[str, Any]:
+    if not isinstance(requests, list):
+        raise _refusal("requests: must be a list of objects.")
+    batches, name = service.batches, "" if name is None else name
     try:
-        return await submit_batch(service, owner, requests, name, max_usd)
+        prepared = await batches.prepare(requests, read=_read_request, owner=owner)
+        batch = await batches.submit(prepared, name=name, max_usd=max_usd, owner=owner)
     except RefusedBatchError as exc:
         raise _refusal(str(exc)) from exc
+    return {
+        "set": batch.set.id,
+        "generations": [generation_json(each) for each in batch.generations],
+    }
+
+
+def _read_request(request: Any) -> tuple[Any, Mapping[str, Any]]:
+    """Return the model and the values of one element of a batch; raise InvalidValuesError."""
+    if not isinstance(request, dict):
+        raise _invalid("model", "is missing; each request is an object.")
+    unknown = next((name for name in request if name not in _NAMES), None)
+    if unknown is not None:
+        raise _invalid(unknown[:_LONGEST_TOLD], f"is not known; there are {', '.join(_NAMES)}.")
+    return request.get("model"), _values_of(request.get("prompt"), request.get("parameters"))
+
+
+def _values_of(prompt: Any, parameters: Any) -> dict[str, Any]:
+    """Return the values of a request, the prompt among them; raise InvalidValuesError."""
+    parameters = {} if parameters is None else parameters
+    if not isinstance(parameters, dict):
+        raise _invalid("parameters", "must be an object of parameter names and values.")
+    if prompt and PROMPT in parameters:
+        raise _invalid(PROMPT, "is given twice; leave it out of parameters.")
+    return {**parameters, PROMPT: prompt} if prompt not in (None, "") else dict(parameters)
+
+
+def _invalid(name: str, message: str) -> InvalidValuesError:
+    return InvalidValuesError((Problem(name, message),))
 
 
 async def _estimate(service: Service, model: Any, prompt: Any, parameters: Any) -> dict[str, Any]:
@@ -217,3 +252,35 @@ async def _status(service: Service, generation_id: Any, wait: Any, *, may_wait: 
 def _refusal(message: str) -> gr.Error:
     # What is refused here was not sent; the message goes to the caller as it is.
     return gr.Error(f"{message} Nothing was sent, nothing was spent.", print_exception=False)
+
+
+def generation_json(generation: Generation) -> dict[str, Any]:
+    """Return what anyone who has the id may see; a new field of the row is not among it.
+
+    `video` and `poster` are URL paths from the app's root, or None. Times are UTC, ISO 8601.
+    """
+    return {
+        "id": generation.id,
+        "task_id": generation.task_id,
+        "model": generation.model,
+        "prompt": generation.prompt,
+        "payload": generation.payload,
+        "status": generation.status.value,
+        "created_at": generation.created_at,
+        "updated_at": generation.updated_at,
+        "finished_at": generation.finished_at,
+        "video": video_url(generation),
+        "poster": poster_url(generation),
+        "usd_spent": generation.usd_spent,
+        "credits_used": generation.credits_used,
+        "simulated": generation.is_simulated,
+        "starred": generation.is_starred,
+        "set": generation.set_id,
+        "error": _error_json(generation.error),
+    }
+
+
+def _error_json(error: GenerationError | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    return {"kind": error.kind, "message": error.message, "field": error.field}

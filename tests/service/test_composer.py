@@ -220,9 +220,7 @@ async def test_a_timed_storyboard_sets_the_length(form):
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.key)
 async def test_every_example_is_a_request_that_may_be_sent(form, example, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "kling_ui.ui.create.upload_files.get_upload_folder", lambda: str(tmp_path / "uploads")
-    )
+    monkeypatch.setattr("kling_ui.ui.uploads.get_upload_folder", lambda: str(tmp_path / "uploads"))
     raw = filled(form, example.model, **values_of(example))
     request = await form.reader.prepare(raw, "local")
     assert isinstance(request, Request), request

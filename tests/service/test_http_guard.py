@@ -18,7 +18,6 @@ from kling_ui.ui.http_guard import (
     password_check,
 )
 from kling_ui.ui.http_guard.body_limit import LARGEST_BODY, LARGEST_MEDIA_BODY, body_limit
-from kling_ui.ui.http_guard.byte_range import one_range
 from kling_ui.ui.http_guard.login import (
     MOST_WAITING,
     MOST_WAITING_OF_A_CALLER,
@@ -26,6 +25,7 @@ from kling_ui.ui.http_guard.login import (
     TooManyGuessesError,
     delay_seconds,
 )
+from kling_ui.ui.http_guard.middleware import one_range
 from kling_ui.ui.http_guard.same_origin import as_the_browser_sees_it, host_name
 from kling_ui.ui.identity import SCOPE_KEY, Identity
 

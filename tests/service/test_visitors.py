@@ -17,7 +17,7 @@ from served_page import OWNER_OF, QUIETLY, serving, visitor_of
 
 from kling_ui.ledger import LIVE, SIMULATOR, ErrorKind, Generation, GenerationError, Status
 from kling_ui.simulator import Fault
-from kling_ui.ui.generation_json import generation_json
+from kling_ui.ui.public_api import generation_json
 from kling_ui.ui.result.stage import Stage
 from kling_ui.ui.visit import Visit
 from kling_ui.ui.watching import (

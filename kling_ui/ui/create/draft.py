@@ -16,9 +16,9 @@ import gradio as gr
 from kling_ui.catalog import MODELS
 from kling_ui.service import Service
 from kling_ui.ui.create.composer import Form
-from kling_ui.ui.create.upload_files import as_uploads
 from kling_ui.ui.event_options import QUIET
 from kling_ui.ui.identity import owner_of
+from kling_ui.ui.uploads import as_uploads
 
 LONGEST = 2_000_000
 """Characters of a draft that is read back: painted areas are pictures in it."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kling_ui.catalog import MODELS, Task
-from kling_ui.ui.create.upload_files import as_uploads
+from kling_ui.ui.uploads import as_uploads
 
 FOLDER = Path(__file__).parents[1] / "assets" / "examples"
 EXAMPLES_PATH = "/media/example"

@@ -1,9 +1,11 @@
 """The one door: every request passes here before any route of Gradio's or ours sees it."""
 
+import re
 from collections.abc import Callable
 
 from kling_ui.ui.asgi import (
     Application,
+    HeaderList,
     Message,
     Receive,
     Scope,
@@ -16,11 +18,13 @@ from kling_ui.ui.asgi import (
 )
 from kling_ui.ui.http_guard.allowed_routes import READ, AllowedRoutes
 from kling_ui.ui.http_guard.body_limit import CountedBody, body_limit
-from kling_ui.ui.http_guard.byte_range import one_range
 from kling_ui.ui.http_guard.login import TOO_MANY_GUESSES, LoginThrottle, TooManyGuessesError
-from kling_ui.ui.http_guard.pages import unknown_host_message, unknown_host_page
-from kling_ui.ui.http_guard.same_origin import HostPolicy, as_the_browser_sees_it
-from kling_ui.ui.http_guard.security_headers import secured, security_headers
+from kling_ui.ui.http_guard.same_origin import (
+    HostPolicy,
+    as_the_browser_sees_it,
+    unknown_host_message,
+    unknown_host_page,
+)
 from kling_ui.ui.identity import SCOPE_KEY
 
 LONGEST_QUERY = 8 * 1024
@@ -30,6 +34,10 @@ FOREIGN_PAGE = (
     "If the app stands behind a proxy, set KLING_UI_HOSTS to the name in your address bar."
 )
 MEDIA = "/media/"
+SPACES_SITE = "https://huggingface.co"
+"""Shows each Space in a frame."""
+
+_PLAIN_RANGE = re.compile(r"bytes=(?:[0-9]{1,15}-[0-9]{0,15}|-[0-9]{1,15})")
 Refusal = tuple[int, str]
 """A status, and what to tell."""
 
@@ -59,7 +67,7 @@ class HttpGuard:
         self._may_see_media = may_see_media
         self._routes = routes
         self._hosts = hosts
-        self._headers = security_headers(is_space=is_space)
+        self._headers = _security_headers(is_space=is_space)
         self._login = LoginThrottle()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,7 +81,7 @@ class HttpGuard:
 
         async def send_secured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = secured(list(message.get("headers", [])), self._headers)
+                message["headers"] = _secured(list(message.get("headers", [])), self._headers)
             await send(message)
 
         if await self._refuse(scope, send_secured):
@@ -164,3 +172,37 @@ def _keep_one_range(scope: Scope) -> Refusal | None:
     others = [(name, value) for name, value in scope["headers"] if name != b"range"]
     scope["headers"] = [*others, (b"range", wanted.encode())]
     return None
+
+
+def one_range(value: str) -> str | None:
+    """Return the first range of a Range header, None where it is malformed or empty.
+
+    Gradio answers 500 to several; an answer may hold fewer ranges than were asked for.
+    """
+    first = value.partition(",")[0].replace(" ", "").lower()
+    if not _PLAIN_RANGE.fullmatch(first):
+        return None
+    start, _, end = first.removeprefix("bytes=").partition("-")
+    return None if start and end and int(start) > int(end) else first
+
+
+def _security_headers(*, is_space: bool) -> HeaderList:
+    """Return what each answer gets: who may frame it, no guessed types, no addresses told."""
+    ancestors = f"'self' {SPACES_SITE}" if is_space else "'self'"
+    return [
+        (b"content-security-policy", f"frame-ancestors {ancestors}".encode()),
+        (b"x-content-type-options", b"nosniff"),
+        # An address holds the id of a generation, and whoever has an id may look.
+        (b"referrer-policy", b"same-origin"),
+    ]
+
+
+def _secured(headers: HeaderList, added: HeaderList) -> HeaderList:
+    """Return `headers` with `added` in place of the same names, and without any CORS."""
+    replaced = {name for name, _ in added}
+    kept = [
+        (name, value)
+        for name, value in headers
+        if name.lower() not in replaced and not name.lower().startswith(b"access-control-")
+    ]
+    return [*kept, *added]

@@ -9,6 +9,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
 from urllib.parse import urlsplit
 
 from kling_ui.ui.asgi import HeaderList
@@ -18,6 +19,7 @@ LOCALHOST = "localhost"
 _LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _LONGEST_NAME = 253
+_LONGEST_SHOWN = 100
 _TOLD_BY_PROXIES = {b"host", b"x-forwarded-host", b"x-forwarded-proto", b"x-gradio-server"}
 _PORT = re.compile(r"(?::[0-9]{0,5})?")
 
@@ -78,6 +80,28 @@ def as_the_browser_sees_it(headers: HeaderList) -> HeaderList:
         return headers
     kept = [(name, value) for name, value in headers if name not in _TOLD_BY_PROXIES]
     return [*kept, (b"host", host), (b"x-forwarded-proto", scheme)]
+
+
+def unknown_host_message(hosts: list[str]) -> str:
+    """Return what to set so that the app answers for this Host header."""
+    name = hosts[0][:_LONGEST_SHOWN] if len(hosts) == 1 else ""
+    host = name.partition(":")[0] if name and not name.startswith("[") else "the name you use"
+    return (
+        f"Kling UI does not answer for the host {name!r}. If this name is yours, set "
+        f"KLING_UI_HOSTS={host} (a comma list) where the app runs, and restart it. "
+        "Nothing was sent, nothing was spent."
+    )
+
+
+def unknown_host_page(hosts: list[str]) -> bytes:
+    """Return that as a page."""
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        "<title>Kling UI: unknown host</title>"
+        '<body style="font:16px/1.5 system-ui;max-width:40rem;margin:4rem auto;padding:0 1rem">'
+        f"<h1>Unknown host</h1><p>{escape(unknown_host_message(hosts))}</p>"
+    ).encode()
 
 
 def machine_names(hostname: str) -> tuple[str, ...]:

@@ -19,12 +19,12 @@ from kling_ui.service import (
 )
 from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.fields import not_paintable
-from kling_ui.ui.create.upload_files import as_uploads
 from kling_ui.ui.event_options import QUIET, SENDING
 from kling_ui.ui.question import Question
 from kling_ui.ui.result import panel
 from kling_ui.ui.result.stage import Painted, Stage
 from kling_ui.ui.submissions import Submissions
+from kling_ui.ui.uploads import as_uploads
 from kling_ui.ui.visit import Visit
 
 _TO_THE_FORM = "() => window.klingResult.toForm()"

@@ -55,33 +55,22 @@ class Batch:
     generations: tuple[Generation, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batches:
     """What is done with sets. Every call raises LedgerError where the ledger can't be used.
 
-    `new` makes a generation, `prepare` checks a request, and `confirm` writes down that a person
-    wants one sent that waits.
+    `new` makes a generation, `check` checks a request and keeps its media, and `confirm` writes
+    down that a person wants one sent that waits.
     """
 
-    def __init__(
-        self,
-        *,
-        ledger: Ledger,
-        files: Files,
-        connections: Connections,
-        starter: RunStarter,
-        runs: Registry,
-        new: Callable[..., Generation],
-        prepare: Callable[..., Awaitable[catalog.Request]],
-        confirm: Callable[[Generation], Awaitable[None]],
-    ) -> None:
-        self._ledger = ledger
-        self._files = files
-        self._connections = connections
-        self._starter = starter
-        self._runs = runs
-        self._new = new
-        self._prepare = prepare
-        self._confirm = confirm
+    ledger: Ledger
+    files: Files
+    connections: Connections
+    starter: RunStarter
+    runs: Registry
+    new: Callable[..., Generation]
+    check: Callable[..., Awaitable[catalog.Request]]
+    confirm: Callable[[Generation], Awaitable[None]]
 
     async def prepare(
         self,
@@ -101,7 +90,7 @@ class Batches:
         for position, request in enumerate(requests):
             try:
                 model_id, values = read(request)
-                checked.append(await self._prepare(model_id, values, owner=owner))
+                checked.append(await self.check(model_id, values, owner=owner))
             except catalog.InvalidValuesError as exc:
                 named = f"requests[{position}]"
                 problems += [f"{named}.{each.field}: {each.message}" for each in exc.problems]
@@ -110,7 +99,7 @@ class Batches:
 
     async def estimate(self, requests: Sequence[catalog.Request]) -> list[Estimate]:
         """Return price and wait of each request, with the provider in use."""
-        return await self._connections.current.estimates.of_payloads(
+        return await self.connections.current.estimates.of_payloads(
             request.payload for request in requests
         )
 
@@ -129,16 +118,16 @@ class Batches:
         the same owner instead of a new one. Raises RefusedBatchError: then none is sent.
         """
         _refuse(_wrong_count(requests) + _wrong_name(name) + _wrong_sum(max_usd))
-        connection = self._connections.current  # one for all that follows, if it changes meanwhile
+        connection = self.connections.current  # one for all that follows, if it changes meanwhile
         estimates = await connection.estimates.of_payloads(each.payload for each in requests)
         _refuse(_too_dear(estimates, max_usd))
         known = None if set_id is None else await self._owned(set_id, owner)
         if set_id is not None and known is None:
             raise RefusedBatchError(["set: there is no such set of yours here."])
         target = known or self._new_set(name.strip(), owner or NOBODY)
-        first = len(await asyncio.to_thread(self._ledger.of_set, target.id)) if known else 0
+        first = len(await asyncio.to_thread(self.ledger.of_set, target.id)) if known else 0
         generations = [
-            self._new(
+            self.new(
                 request,
                 target.owner,
                 connection,
@@ -155,7 +144,7 @@ class Batches:
 
     async def get_set(self, set_id: str) -> Batch | None:
         """Return a set as it is now, for whoever has its id; None where there is none."""
-        found = await asyncio.to_thread(self._ledger.get_set, set_id)
+        found = await asyncio.to_thread(self.ledger.get_set, set_id)
         if found is None:
             return None
         rows = await self._rows(set_id)
@@ -164,19 +153,19 @@ class Batches:
             left = {row.id for row in rows if self._is_left(row)}
             fresh = {row.id: row for row in await self._rows(set_id) if row.id in left}
             rows = [fresh.get(row.id, row) for row in rows]
-        runs = {row.id: self._runs.get(row.id) for row in rows}
+        runs = {row.id: self.runs.get(row.id) for row in rows}
         now = (run.snapshot if (run := runs[row.id]) else row for row in rows)
         return Batch(set=found, generations=tuple(now))
 
     async def _rows(self, set_id: str) -> list[Generation]:
         def read() -> list[Generation]:
-            return [self._files.as_on_disk(row) for row in self._ledger.of_set(set_id)]
+            return [self.files.as_on_disk(row) for row in self.ledger.of_set(set_id)]
 
         return await asyncio.to_thread(read)
 
     def _is_left(self, row: Generation) -> bool:
         """Tell whether a row says that something goes on, and nobody works on it."""
-        return not row.status.is_final and self._runs.get(row.id) is None
+        return not row.status.is_final and self.runs.get(row.id) is None
 
     async def cancel_set(self, set_id: str, *, owner: str | None = "local") -> None:
         """Withdraw all of a set that still wait; does nothing for anyone but its owner.
@@ -187,8 +176,8 @@ class Batches:
             await asyncio.shield(self._cancel(set_id))
 
     async def _cancel(self, set_id: str) -> None:
-        ids = [row.id for row in await asyncio.to_thread(self._ledger.of_set, set_id)]
-        runs = [run for each in ids if (run := self._runs.get(each)) is not None]
+        ids = [row.id for row in await asyncio.to_thread(self.ledger.of_set, set_id)]
+        runs = [run for each in ids if (run := self.runs.get(each)) is not None]
         for run in runs:
             # First, so that none is sent while the rows are being written.
             run.is_cancelled = run.is_cancelled or run.snapshot.status in _WITHDRAWABLE
@@ -196,7 +185,7 @@ class Batches:
         ended: list[str] = []
         try:
             ended = await asyncio.to_thread(
-                self._ledger.end_waiting, ids, status=cancelled, error=error
+                self.ledger.end_waiting, ids, status=cancelled, error=error
             )
         finally:
             for run in runs:
@@ -210,17 +199,17 @@ class Batches:
         """Send all of a set that ask a person whether they are to be sent, each in its turn."""
         if await self._owned(set_id, owner) is None:
             return
-        for row in await asyncio.to_thread(self._ledger.of_set, set_id):
+        for row in await asyncio.to_thread(self.ledger.of_set, set_id):
             is_asking = row.status is Status.WAITING and row.confirmed_at is None
-            if is_asking and not self._starter.is_working_on(row.id):
-                await self._confirm(row)
-                self._starter.go_on(row)
+            if is_asking and not self.starter.is_working_on(row.id):
+                await self.confirm(row)
+                self.starter.go_on(row)
 
     async def rename_set(self, set_id: str, name: str, *, owner: str | None = "local") -> None:
         """Give a set another name, cut at LONGEST_NAME; for nobody but its owner."""
         if await self._owned(set_id, owner) is not None:
             name = " ".join(name.split())[:LONGEST_NAME]
-            await asyncio.to_thread(self._ledger.rename_set, set_id, name)
+            await asyncio.to_thread(self.ledger.rename_set, set_id, name)
 
     async def export_set(self, set_id: str, path: Path) -> None:
         """Write a set's videos, and a table of its settings and prices, to a zip file at `path`.
@@ -231,11 +220,11 @@ class Batches:
         batch = await self.get_set(set_id)
         if batch is None:
             raise KeyError(set_id)
-        await asyncio.to_thread(write_zip, path, batch.generations, self._files)
+        await asyncio.to_thread(write_zip, path, batch.generations, self.files)
 
     async def _owned(self, set_id: str, owner: str | None) -> GenerationSet | None:
         """Return a set for its owner to change, and None for everybody else."""
-        found = await asyncio.to_thread(self._ledger.get_set, set_id)
+        found = await asyncio.to_thread(self.ledger.get_set, set_id)
         return found if found is not None and owner and found.owner == owner else None
 
     async def _begin(
@@ -247,16 +236,16 @@ class Batches:
         is_new: bool,
     ) -> Batch:
         def insert() -> None:
-            self._ledger.insert_set(generations, new_set=target if is_new else None)
+            self.ledger.insert_set(generations, new_set=target if is_new else None)
 
-        error = await self._starter.begin(generations, connection, insert=insert)
+        error = await self.starter.begin(generations, connection, insert=insert)
         if error is not None:
             raise RefusedBatchError([error.message])
         return Batch(set=target, generations=tuple(generations))
 
     def _new_set(self, name: str, owner: str) -> GenerationSet:
         return GenerationSet(
-            id=uuid.uuid4().hex, name=name, owner=owner, created_at=self._ledger.stamp()
+            id=uuid.uuid4().hex, name=name, owner=owner, created_at=self.ledger.stamp()
         )
 
 

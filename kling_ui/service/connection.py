@@ -18,7 +18,6 @@ from kling_ui.service.day_limit import DayLimit
 from kling_ui.service.estimates import Estimates
 from kling_ui.service.files import Files
 from kling_ui.service.live_catalog import LiveCatalog
-from kling_ui.service.runner import GenerationRunner
 from kling_ui.service.runtime import Runtime
 from kling_ui.service.turns import Turns
 from kling_ui.service.waits import UsualWaits
@@ -35,19 +34,12 @@ class CannotConnectError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
+class Connection(RunContext):
     """One place that is asked through one client, and what is known of its prices and waits."""
 
     origin: str
-    client: Client
-    live: LiveCatalog
-    waits: UsualWaits
-    estimates: Estimates
     day_limit: DayLimit
     balance: Balance
-    turns: Turns
-    context: RunContext
-    runner: GenerationRunner
 
     async def keep_informed(self) -> None:
         """Learn the usual waits, then keep the provider's lists fresh, until cancelled."""
@@ -80,7 +72,6 @@ class ConnectionFactory:
         ledger, now = self.ledger, self.runtime.now
         live = LiveCatalog(client=client, folder=self.folder, origin=origin, now=now)
         waits = UsualWaits(ledger=ledger, origin=origin, simulator_seconds=simulator_seconds)
-        poll_settings = replace(self.poll_settings, simulator_seconds=simulator_seconds)
         day_limit = DayLimit(self.day_usd if origin == LIVE else None, ledger=ledger, now=now)
         estimates = Estimates(
             live=live,
@@ -97,30 +88,21 @@ class ConnectionFactory:
             day_limit=day_limit,
             runtime=self.runtime,
         )
-        context = RunContext(
+        return Connection(
+            origin=origin,
             client=client,
             ledger=ledger,
             files=self.files,
             body_of=self.body_of,
             forced_route=self.route,
-            poll_settings=poll_settings,
+            poll_settings=replace(self.poll_settings, simulator_seconds=simulator_seconds),
             runtime=self.runtime,
             waits=waits,
             live=live,
             estimates=estimates,
-            turns=turns,
-        )
-        return Connection(
-            origin=origin,
-            client=client,
-            live=live,
-            waits=waits,
-            estimates=estimates,
             day_limit=day_limit,
             balance=Balance(client),
             turns=turns,
-            context=context,
-            runner=GenerationRunner(context),
         )
 
 

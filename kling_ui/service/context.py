@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -113,7 +113,8 @@ class RunContext:
     """The parts that the steps of a generation work with.
 
     `body_of` makes the body to POST from a row, or returns None where its inputs are gone.
-    `forced_route` None means: the pair that each model documents.
+    `forced_route` None means: the pair that each model documents. `new_words` are the provider's
+    status words that were logged as new to us.
     """
 
     client: Client
@@ -127,6 +128,7 @@ class RunContext:
     live: LiveCatalog
     estimates: Estimates
     turns: Turns
+    new_words: set[str] = field(default_factory=set)
 
     async def adopt(self, run: Run, found: TaskState | LogEntry) -> Generation:
         """Commit the task id and its price: from here on the task can't be lost."""

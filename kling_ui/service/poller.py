@@ -29,7 +29,6 @@ class Poller:
     def __init__(self, context: RunContext, finder: Finder) -> None:
         self._context = context
         self._finder = finder
-        self._new_words: set[str] = set()
 
     async def poll(self, run: Run, *, at_once: bool) -> TaskState | None:
         """Ask for the state until it ends; return the last one.
@@ -186,10 +185,10 @@ class Poller:
     def _notice_word(self, word: str) -> None:
         """Log a status word that is new to us, once: it is read as "still going"."""
         is_plain = _PLAIN_WORD.fullmatch(word) is not None  # anything else might echo a secret
-        is_known = word in GOING_STATUSES or word in self._new_words
-        if not word or is_known or not is_plain or len(self._new_words) == _MOST_NEW_WORDS:
+        is_known = word in GOING_STATUSES or word in self._context.new_words
+        if not word or is_known or not is_plain or len(self._context.new_words) == _MOST_NEW_WORDS:
             return
-        self._new_words.add(word)
+        self._context.new_words.add(word)
         _log.warning("the provider says a status that is new to us: %s", word)
 
 

@@ -113,7 +113,7 @@ class Service:
             starter=self._starter,
             runs=self._runs,
             new=self._new,
-            prepare=self.prepare,
+            check=self.prepare,
             confirm=actions.confirm,
         )
         self.history = History(

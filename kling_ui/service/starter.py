@@ -11,6 +11,7 @@ from typing import Any
 from kling_ui.ledger import Generation, GenerationError, Ledger, LedgerError, Status
 from kling_ui.service import messages
 from kling_ui.service.connection import Connection, Connections
+from kling_ui.service.runner import run_to_its_end
 from kling_ui.service.runs import Registry, Run
 
 _log = logging.getLogger(__name__)
@@ -74,9 +75,7 @@ class RunStarter:
 
     async def take_on(self, connection: Connection) -> int:
         """Take on all that a connection's origin has left unfinished; return how many."""
-        unfinished = await connection.context.patiently(
-            self._ledger.unfinished, origin=connection.origin
-        )
+        unfinished = await connection.patiently(self._ledger.unfinished, origin=connection.origin)
         for generation in unfinished:
             self.go_on(generation)
         return len(unfinished)
@@ -105,7 +104,7 @@ class RunStarter:
     async def _guard(self, run: Run, connection: Connection) -> None:
         """Let no mistake of ours end a generation: it stays open, and says so."""
         try:
-            await connection.runner.run(run)
+            await run_to_its_end(run, connection)
         except Exception:  # noqa: BLE001  a paid task outlives any mistake of ours
             _log.exception("generation %s: left open after an unexpected error", run.id)
             error = messages.UNEXPECTED

@@ -83,7 +83,7 @@ async def test_the_simulator_is_started_when_it_is_first_needed(
     assert started == [True]
     *_, last = await made(service)
     assert (last.status, last.origin) == (Status.COMPLETED, SIMULATOR)
-    assert service.connections.current.context.poll_settings == PollSettings(
+    assert service.connections.current.poll_settings == PollSettings(
         poll_seconds=EAGER.poll_seconds, simulator_seconds=SIMULATED_SECONDS
     )
 

@@ -5,7 +5,9 @@ import statistics
 import sys
 import time
 
-from kling_ui.ui.http_guard import HttpGuard, allowed_routes, host_policy
+from kling_ui.ui.http_guard.allowed_routes import allowed_routes
+from kling_ui.ui.http_guard.middleware import HttpGuard
+from kling_ui.ui.http_guard.same_origin import host_policy
 from kling_ui.ui.identity import IdentityMiddleware
 
 HEADERS = [

@@ -342,7 +342,7 @@ def _codes(levels: list[Any]) -> Iterator[str]:
             yield _digits(level)  # a bare number in place of an error object
         if not isinstance(level, dict):
             continue
-        listed = [item for key in _ISSUE_LISTS for item in _list(level.get(key))]
+        listed = [item for key in _ISSUE_LISTS for item in as_list(level.get(key))]
         for holder in (level, *listed[:_MAX_ITEMS]):
             yield from _codes_of(holder)
         error = level.get("error")
@@ -366,8 +366,14 @@ def _digits(number: int) -> str:
     return str(number) if abs(number) < 10**9 else ""
 
 
-def _list(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
+    """Return a list as it is, and an empty one for anything else."""
     return value if isinstance(value, list) else []
+
+
+def as_object(value: Any) -> dict[str, Any]:
+    """Return an object as it is, and an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
 
 
 def _worded(code: str | None, secret: str) -> str:

@@ -4,14 +4,13 @@ The values keep the provider's own names, so that one written as JSON is read ba
 What a request costs by them is the service's business.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-from kling_ui.client.error_body import clean
-from kling_ui.client.responses import amount, identifier
+from kling_ui.client.error_body import as_list, as_object, clean
+from kling_ui.client.responses import amount, identifier, number
 
 VIDEO_TYPE = "internal/video-generations/submit"
 """The `type` under which the provider lists what makes videos."""
@@ -52,7 +51,7 @@ class Variant(Rate):
     @classmethod
     def from_json(cls, row: Any) -> Self:
         """Read one entry of `variants`."""
-        when = _object(row).get("when")
+        when = as_object(row).get("when")
         if not isinstance(when, dict):
             return cls(**_rate(row), when=None)
         return cls(**_rate(row), when={name: value_text(value) for name, value in when.items()})
@@ -73,10 +72,10 @@ class Pricing:
             return None
         match body.get("kind"):
             case "fixed":
-                units = tuple(Rate.from_json(row) for row in _list(body.get("units")))
+                units = tuple(Rate.from_json(row) for row in as_list(body.get("units")))
                 return cls(kind="fixed", units=units)
             case "variants":
-                variants = tuple(Variant.from_json(row) for row in _list(body.get("variants")))
+                variants = tuple(Variant.from_json(row) for row in as_list(body.get("variants")))
                 return cls(kind="variants", variants=variants)
         return cls(kind="variable")
 
@@ -93,7 +92,7 @@ class ListedModel:
     @classmethod
     def from_json(cls, item: Any) -> Self | None:
         """Read one item; None where it has no id."""
-        item = _object(item)
+        item = as_object(item)
         name = identifier(item.get("id"))
         if name is None:
             return None
@@ -115,8 +114,8 @@ class ModelList:
     @classmethod
     def from_json(cls, body: Any, *, etag: Any = None) -> Self | None:
         """Read a list; None where it names no model at all, since such an answer says nothing."""
-        rows = body if isinstance(body, list) else _object(body).get("data")
-        models = tuple(filter(None, map(ListedModel.from_json, _list(rows))))
+        rows = body if isinstance(body, list) else as_object(body).get("data")
+        models = tuple(filter(None, map(ListedModel.from_json, as_list(rows))))
         is_etag = isinstance(etag, str) and _ETAG.fullmatch(etag)
         return cls(models=models, etag=etag if is_etag else None) if models else None
 
@@ -150,7 +149,7 @@ class Deprecation:
     @classmethod
     def from_json(cls, row: Any) -> Self | None:
         """Read one row; None where it has no id. A status that is new is read as the mildest."""
-        row = _object(row)
+        row = as_object(row)
         name = identifier(row.get("id"))
         if name is None:
             return None
@@ -170,7 +169,7 @@ class Deprecation:
 
 def read_deprecations(body: Any) -> tuple[Deprecation, ...] | None:
     """Read the list of deprecations; None where there is no list (an empty one is good news)."""
-    rows = body if isinstance(body, list) else _object(body).get("data")
+    rows = body if isinstance(body, list) else as_object(body).get("data")
     if not isinstance(rows, list):
         return None
     return tuple(filter(None, map(Deprecation.from_json, rows)))
@@ -178,15 +177,9 @@ def read_deprecations(body: Any) -> tuple[Deprecation, ...] | None:
 
 def read_balance(body: Any) -> float | None:
     """Return what is left on the account in USD (it may be below zero), or None."""
-    body = _object(body)
+    body = as_object(body)
     currency, balance = body.get("currency", "USD"), body.get("current_balance")
-    if isinstance(balance, bool) or not isinstance(balance, int | float | str):
-        return None
-    try:
-        usd = float(balance)
-    except (ValueError, OverflowError):
-        return None
-    return usd if math.isfinite(usd) and value_text(currency) == "usd" else None
+    return number(balance) if value_text(currency) == "usd" else None
 
 
 def value_text(value: Any) -> str:
@@ -197,7 +190,7 @@ def value_text(value: Any) -> str:
 
 
 def _rate(row: Any) -> dict[str, Any]:
-    row = _object(row)
+    row = as_object(row)
     unit = next(filter(None, (_text(row.get(key)) for key in ("measure", "unit", "name"))), "")
     per = amount(row.get("per", 1))
     return {
@@ -215,11 +208,3 @@ def _names(value: Any) -> tuple[str, ...]:
 
 def _text(value: Any) -> str:
     return clean(value)[:300] if isinstance(value, str) else ""
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

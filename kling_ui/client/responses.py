@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from kling_ui.client.error_body import ErrorBody, blotted, clean, unpacked
+from kling_ui.client.error_body import ErrorBody, as_object, blotted, clean, unpacked
 
 SUCCESS_STATUSES = frozenset(
     {
@@ -121,19 +121,18 @@ class TaskState:
     def from_json(cls, body: Any, headers: Mapping[str, str], *, secret: str = "") -> Self:
         """Read an answer to create or get; what is missing or of a wrong type becomes None.
 
-        `secret` is blotted out of every text.
+        The names of `headers` are in lower case. `secret` is blotted out of every text.
         """
         body = _task(body)
-        heads = {name.lower(): value for name, value in headers.items()}
-        usage = _object(_object(body.get("meta")).get("usage"))
+        usage = as_object(as_object(body.get("meta")).get("usage"))
         status = _word(_status(body), secret)
         video = _video(body, keys=_ADDRESS_KEYS if status in SUCCESS_STATUSES else _VIDEO_KEYS)
         credits_used = _first_amount(
             usage.get("credits_used"),
             usage.get("tokens_used"),
-            heads.get("x-aimlapi-credits-used"),
+            headers.get("x-aimlapi-credits-used"),
         )
-        usd_spent = _first_amount(usage.get("usd_spent"), heads.get("x-aimlapi-usd-spent"))
+        usd_spent = _first_amount(usage.get("usd_spent"), headers.get("x-aimlapi-usd-spent"))
         said = _said(body, secret)
         is_failed = status in FAILURE_STATUSES and not video
         return cls(
@@ -169,8 +168,8 @@ class LogEntry:
     @classmethod
     def from_json(cls, row: Any, *, secret: str = "") -> Self:
         """Read one row; what is missing or of a wrong type becomes None."""
-        row = _object(row)
-        cost = _object(row.get("cost"))
+        row = as_object(row)
+        cost = as_object(row.get("cost"))
         return cls(
             task_id=identifier(row.get("inference_id"), secret),
             status=_word(row.get("status"), secret),
@@ -194,7 +193,7 @@ class LogPage:
         They stand in `data` today. Where that is no list, the first other list with rows is
         taken, else an empty one.
         """
-        found = _object(body)
+        found = as_object(body)
         lists = [body, found.get("data"), *found.values()]
         lists = [value for value in lists if isinstance(value, list)]
         if not lists:
@@ -202,7 +201,7 @@ class LogPage:
         rows: list[Any] = next(
             (rows for rows in lists if any(isinstance(row, dict) for row in rows)), []
         )
-        said = _object(_object(body).get("pagination")).get("has_more")
+        said = as_object(as_object(body).get("pagination")).get("has_more")
         has_more = said if isinstance(said, bool) else len(rows) >= limit
         return cls(
             rows=tuple(row for row in rows if isinstance(row, dict)),
@@ -254,13 +253,19 @@ def identifier(value: Any, secret: str = "") -> str | None:
 
 def amount(value: Any) -> float | None:
     """Return a finite number that is not negative (text like "12.5" too), or None."""
+    found = number(value)
+    return found if found is not None and 0 <= found < _MAX_WHOLE else None
+
+
+def number(value: Any) -> float | None:
+    """Return a finite number (text like "-12.5" too), or None."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        number = float(value)
+        found = float(value)
     except (ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) and 0 <= number < _MAX_WHOLE else None
+    return found if math.isfinite(found) else None
 
 
 def _first_amount(*values: Any) -> float | None:
@@ -296,7 +301,7 @@ def _single(value: Any) -> dict[str, Any]:
     value = unpacked(value)
     if isinstance(value, list) and len(value) == 1:
         value = unpacked(value[0])
-    return _object(value)
+    return as_object(value)
 
 
 def _is_wrapper(outer: dict[str, Any], inner: dict[str, Any]) -> bool:
@@ -372,10 +377,6 @@ def _is_evidence(error: Any) -> bool:
     return not isinstance(error, bool) and error not in (None, "", [], 0)
 
 
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def _word(value: Any, secret: str = "") -> str:
     if not isinstance(value, str):
         return ""
@@ -384,5 +385,5 @@ def _word(value: Any, secret: str = "") -> str:
 
 
 def _byte_count(value: Any) -> int | None:
-    number = amount(value)
-    return int(number) if number and number.is_integer() else None
+    count = amount(value)
+    return int(count) if count and count.is_integer() else None

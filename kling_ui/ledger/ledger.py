@@ -136,11 +136,8 @@ class Ledger:
         with self._transaction() as connection:
             rows = connection.execute(history_query.set_totals(owner, ids)).all()
         return {
-            set_id: SetTotals(
-                name=name or "",
-                totals=HistoryTotals(count=count, usd=usd or 0.0, simulated_usd=simulated or 0.0),
-            )
-            for set_id, name, count, usd, simulated in rows
+            set_id: SetTotals(name=name or "", totals=_totals_of(sums))
+            for set_id, name, *sums in rows
         }
 
     def of_set(self, set_id: str) -> list[Generation]:
@@ -395,8 +392,7 @@ class Ledger:
 
     def _totals(self, condition: sa.ColumnElement[bool]) -> HistoryTotals:
         with self._transaction() as connection:
-            count, usd, simulated = connection.execute(history_query.totals(condition)).one()
-        return HistoryTotals(count=count, usd=usd or 0.0, simulated_usd=simulated or 0.0)
+            return _totals_of(connection.execute(history_query.totals(condition)).one())
 
     def _select(
         self, wanted: sa.ColumnElement[bool], *, limit: int | None = None
@@ -437,6 +433,11 @@ class Ledger:
             # tell its address.
             said = exc.orig if self._file else type(exc.orig).__name__
             raise LedgerError(f"{self._name} can't be used: {said}.") from exc.orig
+
+
+def _totals_of(sums: Iterable[Any]) -> HistoryTotals:
+    count, usd, simulated = sums
+    return HistoryTotals(count=count, usd=usd or 0.0, simulated_usd=simulated or 0.0)
 
 
 def _row_of(generation: Generation) -> dict[str, Any]:

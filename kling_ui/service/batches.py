@@ -17,6 +17,7 @@ from kling_ui.service import messages
 from kling_ui.service.connection import Connection, Connections
 from kling_ui.service.estimates import Estimate
 from kling_ui.service.files import Files
+from kling_ui.service.owner_actions import owns
 from kling_ui.service.runs import Registry
 from kling_ui.service.set_export import write_zip
 from kling_ui.service.starter import RunStarter
@@ -225,7 +226,7 @@ class Batches:
     async def _owned(self, set_id: str, owner: str | None) -> GenerationSet | None:
         """Return a set for its owner to change, and None for everybody else."""
         found = await asyncio.to_thread(self.ledger.get_set, set_id)
-        return found if found is not None and owner and found.owner == owner else None
+        return found if found is not None and owns(found, owner) else None
 
     async def _begin(
         self,

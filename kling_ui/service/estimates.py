@@ -15,6 +15,7 @@ from kling_ui import catalog
 from kling_ui.catalog import Choice, Flag, Model, Number, SecondsRange, Text
 from kling_ui.client import ListedModel, ModelList, Pricing, Rate, Variant, value_text
 from kling_ui.ledger import Generation
+from kling_ui.service import messages
 from kling_ui.service.live_catalog import LiveCatalog
 from kling_ui.service.waits import UsualWait, UsualWaits
 
@@ -305,13 +306,11 @@ def _part(rate: Rate, counted: _Counted, price: str) -> str:
 
 
 def _span(low: float, high: float) -> str:
-    return _dollars(low) if low == high else f"{_dollars(low)}–{_dollars(high)}"
-
-
-def _dollars(usd: float) -> str:
-    """Return an amount with all its digits, two decimals at least."""
-    whole, _, decimals = f"{usd:.6f}".partition(".")
-    return f"${whole}.{decimals.rstrip('0').ljust(2, '0')}"
+    return (
+        messages.dollars(low)
+        if low == high
+        else f"{messages.dollars(low)}–{messages.dollars(high)}"
+    )
 
 
 def _entries(models: ModelList | None, name: str) -> tuple[ListedModel, ...]:

@@ -92,11 +92,11 @@ def costs_more(confirmed_usd: float, usd: float | None) -> GenerationError:
     now = (
         "can't be told from the provider's price list any more"
         if usd is None
-        else f"is up to {_dollars(usd)} by the provider's price list"
+        else f"is up to {dollars(usd)} by the provider's price list"
     )
     return GenerationError(
         ErrorKind.CONFIRM,
-        f"The price of this request {now}; you confirmed {_dollars(confirmed_usd)}. It was not "
+        f"The price of this request {now}; you confirmed {dollars(confirmed_usd)}. It was not "
         f"sent. {_NOTHING_SPENT} Send it now, or don't.",
     )
 
@@ -105,7 +105,7 @@ def day_limit_waits(usd: float) -> GenerationError:
     """Say that sending a request would exceed what a day may cost, so that it waits."""
     return GenerationError(
         ErrorKind.DAY_LIMIT,
-        f"This request would exceed today's limit of {_dollars(usd)}. It waits, and is sent by "
+        f"This request would exceed today's limit of {dollars(usd)}. It waits, and is sent by "
         f"itself after 00:00 UTC if the app runs then. {_NOTHING_SPENT}",
     )
 
@@ -315,7 +315,7 @@ def _for_support(error: ClientError) -> str:
     return f" (For support: request {error.request_id}.)" if error.request_id else ""
 
 
-def _dollars(usd: float) -> str:
+def dollars(usd: float) -> str:
     """Return an amount with all its digits, two decimals at least."""
     whole, _, decimals = f"{usd:,.6f}".partition(".")
     return f"${whole}.{decimals.rstrip('0').ljust(2, '0')}"

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kling_ui.ledger import ErrorKind, Generation, Ledger, LedgerError, Status
+from kling_ui.ledger import ErrorKind, Generation, GenerationSet, Ledger, LedgerError, Status
 from kling_ui.service import messages
 from kling_ui.service.connection import Connections
 from kling_ui.service.files import Files, lost_file
@@ -18,9 +18,9 @@ from kling_ui.service.runs import Registry
 from kling_ui.service.starter import RunStarter
 
 
-def owns(generation: Generation, owner: str | None) -> bool:
-    """Tell whether `owner` may change a generation: the one comparison of owners."""
-    return bool(owner) and generation.owner == owner
+def owns(made: Generation | GenerationSet, owner: str | None) -> bool:
+    """Tell whether `owner` may change a generation or a set: the one comparison of owners."""
+    return bool(owner) and made.owner == owner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,6 @@ from kling_ui.service.runs import Registry
 from kling_ui.service.runtime import Runtime
 from kling_ui.service.starter import RunStarter
 from kling_ui.service.storage import DataPlace, Storage
-from kling_ui.service.waits import UsualWaits
 
 
 class Service:
@@ -133,11 +132,6 @@ class Service:
     def live(self) -> LiveCatalog:
         """What the provider in use lists by now."""
         return self.connections.current.live
-
-    @property
-    def waits(self) -> UsualWaits:
-        """The usual waits at the provider in use."""
-        return self.connections.current.waits
 
     @property
     def estimates(self) -> Estimates:

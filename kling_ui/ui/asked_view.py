@@ -17,13 +17,13 @@ from kling_ui.ui.visit import Visit
 
 def asked_view(elem_id: str, *, frame: str, script: str) -> gr.HTML:
     """Lay one out: `frame` is its template in HTML, `script` the JavaScript that connects it."""
+    return bare_html("", elem_id, html_template=frame, js_on_load=script)
+
+
+def bare_html(value: str, elem_id: str, **more: Any) -> gr.HTML:
+    """Return markup without any style of Gradio's; `more` is what gr.HTML takes besides."""
     return gr.HTML(
-        "",
-        html_template=frame,
-        js_on_load=script,
-        apply_default_css=False,
-        elem_id=elem_id,
-        elem_classes=["k-plain"],
+        value, elem_id=elem_id, elem_classes=["k-plain"], apply_default_css=False, **more
     )
 
 

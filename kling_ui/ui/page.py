@@ -11,6 +11,7 @@ import gradio as gr
 
 from kling_ui.service import DayLimitError, Service
 from kling_ui.ui import header, public_api
+from kling_ui.ui.asked_view import bare_html
 from kling_ui.ui.compare.compare_events import CompareEvents
 from kling_ui.ui.create import draft, launch, recipe_drop
 from kling_ui.ui.create.composer import Form
@@ -54,7 +55,7 @@ class _Page:
             analytics_enabled=False,
             delete_cache=PURGE_SECONDS,
         ) as page:
-            bar = _bare(self._bar(), "header")
+            bar = bare_html(self._bar(), "header")
             page.load(self._bar, None, [bar], **QUIET)  # where requests go may have changed
             add_drawer(self._service)
             with gr.Tabs(elem_id="tabs") as tabs:
@@ -68,7 +69,7 @@ class _Page:
                         stage = Stage(self._service)
                 with gr.Tab("History", id="history-tab"):
                     history = HistoryEvents(self._service)
-            _bare(header.places(), "places")
+            bare_html(header.places(), "places")
             CompareEvents(self._service).wire()
             sets.wire()
             VariationEvents(self._service, form, self._submissions, self._confirmation).wire()
@@ -143,7 +144,3 @@ class _Page:
 
     async def _on_limit(self) -> str:
         return header.limit_note(await self._service.day_limit.reached())
-
-
-def _bare(value: str, elem_id: str) -> gr.HTML:
-    return gr.HTML(value, elem_id=elem_id, elem_classes=["k-plain"], apply_default_css=False)

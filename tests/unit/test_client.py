@@ -684,7 +684,7 @@ def test_an_empty_log_is_a_page_without_rows(body):
 
 def state_of(body, **headers):
     return TaskState.from_json(
-        body, {name.replace("_", "-"): value for name, value in headers.items()}
+        body, {name.replace("_", "-").lower(): value for name, value in headers.items()}
     )
 
 

@@ -42,13 +42,13 @@ def button_label(estimate: Estimate) -> str:
     """Return what Generate says: the price, as far as it is known."""
     if estimate.is_simulated:
         return "Generate · free"
-    price = _price(estimate)
-    return f"Generate · {price}" if price else "Generate"
+    known = price(estimate)
+    return f"Generate · {known}" if known else "Generate"
 
 
 def asking_html(estimate: Estimate) -> str:
     """Ask for a second press; create.js shows it on the button for a while."""
-    question = f"Spend {_price(estimate)}? Press again"
+    question = f"Spend {price(estimate)}? Press again"
     # Never twice the same: the page has to see that it is asked again.
     return f'<p class="k-asks" role="alert" data-asking="{uuid.uuid4().hex}">{question}</p>'
 
@@ -57,7 +57,7 @@ def price_html(estimate: Estimate, hints: Hints, *, balance: float | None) -> st
     """Say how the price comes about and how long it takes; hover tells where both are from."""
     said = escape(estimate.detail) if "$" in estimate.detail else NOT_PUBLISHED
     if estimate.is_simulated:
-        sample = f"sample price {_price(estimate) or said}" if said != NOT_PUBLISHED else said
+        sample = f"sample price {price(estimate) or said}" if said != NOT_PUBLISHED else said
         said = f'{sample} <i class="k-sim">simulated</i>'
     title = escape(f"{estimate.detail} ({estimate.source})", quote=True)
     parts = f"<span>{said}</span><span>{escape(wait(estimate))}</span>"
@@ -117,7 +117,8 @@ def fixed_length(model: Model, values: Mapping[str, Any]) -> str:
     return f"{seconds:.0f} s (from the storyboard)"
 
 
-def _price(estimate: Estimate) -> str:
+def price(estimate: Estimate) -> str:
+    """Return what is to be paid, or from what to what; empty where that is not known."""
     if estimate.usd_low is None or estimate.usd_high is None:
         return ""
     return formatting.dollars(estimate.usd_low, estimate.usd_high)

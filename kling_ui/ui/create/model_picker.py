@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from kling_ui.catalog import MODELS, Choice, Model, Param, Storyboard, Task
-from kling_ui.service import Service
+from kling_ui.service import Estimate, Service
 from kling_ui.ui import formatting
 from kling_ui.ui.create.picker import Option
 
@@ -37,9 +37,9 @@ def default_model(task: Task, last_used: Mapping[str, str]) -> Model:
 def options(task: Task, service: Service) -> list[Option]:
     """Return the rows of the list, one a model."""
     models = models_of(task)
-    rates = {model.id: _rate(model, service) for model in models}
-    waits = {model.id: service.waits.usual(model.id, _usual(model)).p50 for model in models}
-    known = {id_: rate for id_, rate in rates.items() if rate is not None}
+    estimates = {model.id: service.estimates.estimate(model.id, _usual(model)) for model in models}
+    waits = {id_: each.wait.p50 for id_, each in estimates.items()}
+    known = {id_: each.usd_low for id_, each in estimates.items() if each.usd_low is not None}
     marks = {models[0].id: "Newest"} if len(models) > 1 else {}
     if len(known) > 1:
         marks[min(known, key=lambda id_: known[id_])] = "Cheapest"
@@ -49,36 +49,31 @@ def options(task: Task, service: Service) -> list[Option]:
         Option(
             value=model.id,
             label=model.title,
-            detail=" · ".join(_details(model, service, waits[model.id])),
+            detail=" · ".join(_details(model, estimates[model.id])),
             mark=_leaving(model, service) or marks.get(model.id, ""),
         )
         for model in models
     ]
 
 
-def _details(model: Model, service: Service, wait_seconds: float) -> list[str]:
+def _details(model: Model, estimate: Estimate) -> list[str]:
     named = [word for name, word in _FEATURES if model.param(name)]
     duration = model.param("duration")
     longest = max(duration.choices) if isinstance(duration, Choice) else None
     lengths = [f"≤ {longest} s"] if longest else []
     boards = ["storyboard"] if any(isinstance(p, Storyboard) for p in model.params) else []
-    price = _price(model, service)
-    wait = f"~{formatting.about(wait_seconds)}"
+    price = _price(estimate)
+    wait = f"~{formatting.about(estimate.wait.p50)}"
     return [*([price] if price else []), wait, *dict.fromkeys([*lengths, *named, *boards])]
 
 
-def _price(model: Model, service: Service) -> str:
-    estimate = service.estimates.estimate(model.id, _usual(model))
+def _price(estimate: Estimate) -> str:
     if estimate.usd_low is None or estimate.usd_high is None:
         return estimate.detail if "$" in estimate.detail else ""
     if "×" not in estimate.detail:
         return formatting.dollars(estimate.usd_low, estimate.usd_high)
     low, high = estimate.usd_low / _USUAL_LENGTH, estimate.usd_high / _USUAL_LENGTH
     return f"{formatting.dollars(low, high)} a second"
-
-
-def _rate(model: Model, service: Service) -> float | None:
-    return service.estimates.estimate(model.id, _usual(model)).usd_low
 
 
 def _usual(model: Model) -> dict[str, int]:

@@ -21,6 +21,10 @@ _STEPS = (
 )
 _UNDER_WAY = {status for status, _ in _STEPS}
 _WAITING_BAR = '<div class="k-bar" data-indeterminate><i></i></div>'
+_BAR = (
+    '<div class="k-bar" role="progressbar" aria-label="Progress against the usual time" '
+    'aria-valuemin="0" aria-valuemax="100"><i></i></div>'
+)
 _MONEY = {
     Status.UNKNOWN: "Money: not known yet",
     Status.WAITING: "Nothing spent yet",
@@ -124,7 +128,7 @@ def _status(generation: Generation, view: View) -> str:
     title = _title(generation, view, is_hidden=is_hidden)
     body = [_head(title, status.value, _right(generation, view))]
     if status in _UNDER_WAY:
-        body.append(_bar())
+        body.append(_BAR)
     elif view.is_watched and not status.is_final:
         body.append(_WAITING_BAR)
     if error is not None:
@@ -165,13 +169,6 @@ def _right(generation: Generation, view: View) -> str:
     clock = formatting.clock(elapsed(generation))
     hide = _ask("Hide", "hide", generation, elem_id="stop") if view.is_watched else ""
     return f'{said}<span class="k-clock" data-clock>{clock}</span>{hide}'
-
-
-def _bar() -> str:
-    return (
-        '<div class="k-bar" role="progressbar" aria-label="Progress against the usual time" '
-        'aria-valuemin="0" aria-valuemax="100"><i></i></div>'
-    )
 
 
 def _steps(status: Status) -> str:

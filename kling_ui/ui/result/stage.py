@@ -5,6 +5,7 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.service import Generation, Service
+from kling_ui.ui.asked_view import bare_html
 from kling_ui.ui.create.fields import ServedVideo
 from kling_ui.ui.media_routes import video_url
 from kling_ui.ui.result import panel, screen, strip
@@ -29,7 +30,7 @@ class Stage:
     def __init__(self, service: Service) -> None:
         self._service = service
         empty = screen.empty_screen(is_simulated=service.is_simulated)
-        self.screen = _html(empty, "screen")
+        self.screen = bare_html(empty, "screen")
         self.video = ServedVideo(
             visible=False,
             show_label=False,
@@ -38,8 +39,8 @@ class Stage:
             buttons=[],
             elem_id="video",
         )
-        self.result = _html(panel.idle(), "result", js_on_load=_ASKS)
-        self.runs = _html("", "runs", js_on_load=_REFRESHES)
+        self.result = bare_html(panel.idle(), "result", js_on_load=_ASKS)
+        self.runs = bare_html("", "runs", js_on_load=_REFRESHES)
 
     @property
     def outputs(self) -> list[Any]:
@@ -95,9 +96,3 @@ class Stage:
             self.video: ServedVideo(None, visible=False),
             self.result: below,
         }
-
-
-def _html(value: str, elem_id: str, **more: Any) -> gr.HTML:
-    return gr.HTML(
-        value, elem_id=elem_id, elem_classes=["k-plain"], apply_default_css=False, **more
-    )

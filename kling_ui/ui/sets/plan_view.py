@@ -9,6 +9,7 @@ from html import escape
 
 from kling_ui.ui import formatting
 from kling_ui.ui.asked_view import answer
+from kling_ui.ui.create import launch
 from kling_ui.ui.sets.plan import Plan, PlannedCell, Total
 from kling_ui.ui.sets.variations import MOST_CELLS, MOST_TAKES, Axis, Option
 
@@ -177,18 +178,12 @@ def _cells(plan: Plan) -> str:
 
 def _cell(planned: PlannedCell) -> str:
     cell = planned.cell
-    if planned.request is None:
+    if planned.estimate is None:
         return f'<td class="k-plan-invalid"><small>{escape(planned.problem)}</small></td>'
     without = f"without {', '.join(cell.left_out)}" if cell.left_out else ""
     note = f"<small>{escape(without)}</small>" if without else ""
+    price = launch.price(planned.estimate) or "no price"
     return (
         f'<td><label><input type="checkbox" data-cell="{cell.key}">'
-        f"<span>{escape(_cell_price(planned))}</span></label>{note}</td>"
+        f"<span>{escape(price)}</span></label>{note}</td>"
     )
-
-
-def _cell_price(planned: PlannedCell) -> str:
-    estimate = planned.estimate
-    if estimate is None or estimate.usd_low is None or estimate.usd_high is None:
-        return "no price"
-    return formatting.dollars(estimate.usd_low, estimate.usd_high)

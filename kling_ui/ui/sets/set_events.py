@@ -6,7 +6,6 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.service import (
-    Batch,
     LedgerError,
     RefusedBatchError,
     Service,
@@ -68,7 +67,7 @@ class SetEvents:
         if batch is None or not batch.generations:
             return set_view.missing(asked=asked.number)
         facts = set_view.SetFacts(
-            is_mine=is_mine(batch, visit),
+            is_mine=self._service.owns(batch.set, visit.owner),
             typical_seconds=self._service.typical_seconds,
             again_usd=self._service.estimates.again_usd,
         )
@@ -110,8 +109,3 @@ class SetEvents:
         except RefusedBatchError as exc:
             return f"{exc} {NOTHING_SENT}"
         return ""
-
-
-def is_mine(batch: Batch, visit: Visit) -> bool:
-    """Tell whether whoever looks may change a set."""
-    return bool(visit.owner) and batch.set.owner == visit.owner

@@ -6,14 +6,9 @@ This package knows neither HTTP nor Gradio.
 
 from kling_ui.catalog.camera_params import AXES, AXIS_HELP, CAMERA_PRESETS
 from kling_ui.catalog.inputs import MEDIA_TYPES, Inputs, MissingInputError, is_reference
-from kling_ui.catalog.media_input import (
-    PictureLimits,
-    UnusableMediaError,
-    data_uri,
-    resized_mask,
-    seconds_of,
-    size_of,
-)
+from kling_ui.catalog.media_input.kinds import PictureLimits, UnusableMediaError, data_uri
+from kling_ui.catalog.media_input.pictures import resized_mask, size_of
+from kling_ui.catalog.media_input.recordings import seconds_of
 from kling_ui.catalog.model import InvalidValuesError, Model, Task
 from kling_ui.catalog.models import MODELS
 from kling_ui.catalog.output_length import SecondsRange, output_seconds

@@ -6,7 +6,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from kling_ui.catalog.media_input import check_media
+from kling_ui.catalog.media_input.values import check_media
 from kling_ui.catalog.params import MediaParam, Param, Take
 from kling_ui.catalog.rules import ExcludeEachOther, Problem, Rule
 

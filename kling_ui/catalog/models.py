@@ -6,7 +6,7 @@ Source: the AI/ML API's model pages. Adding a model is adding a row.
 from dataclasses import replace
 
 from kling_ui.catalog.camera_params import Camera, CameraMove, CameraPreset
-from kling_ui.catalog.media_input import PictureLimits
+from kling_ui.catalog.media_input.kinds import PictureLimits
 from kling_ui.catalog.model import Model, PrintedWait, Task
 from kling_ui.catalog.params import (
     Choice,

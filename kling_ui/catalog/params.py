@@ -9,7 +9,8 @@ from enum import IntEnum
 from functools import partial
 from typing import Any, ClassVar, Literal
 
-from kling_ui.catalog.media_input import PictureLimits, check_media
+from kling_ui.catalog.media_input.kinds import PictureLimits
+from kling_ui.catalog.media_input.values import check_media
 from kling_ui.catalog.value_checks import (
     checked_list,
     checked_number,

@@ -9,18 +9,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kling_ui.catalog.inputs import Inputs, MissingInputError, is_reference
-from kling_ui.catalog.media_input import (
+from kling_ui.catalog.media_input.kinds import (
     PictureLimits,
     Taken,
     UnusableMediaError,
-    check_media,
-    seconds_of,
-    take_audio,
-    take_picture,
-    take_video,
+    data_uri,
+    uri_bytes,
 )
-from kling_ui.catalog.media_input.kinds import data_uri, uri_bytes
-from kling_ui.catalog.media_input.values import canonical_type
+from kling_ui.catalog.media_input.pictures import take_picture
+from kling_ui.catalog.media_input.recordings import seconds_of, take_audio, take_video
+from kling_ui.catalog.media_input.values import canonical_type, check_media
 from kling_ui.catalog.model import InvalidValuesError, Model
 from kling_ui.catalog.models import MODELS
 from kling_ui.catalog.params import MediaParam

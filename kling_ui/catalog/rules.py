@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kling_ui.catalog.media_input import seconds_of
+from kling_ui.catalog.media_input.recordings import seconds_of
 
 Values = Mapping[str, Any]
 

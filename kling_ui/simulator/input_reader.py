@@ -21,9 +21,8 @@ from av.video.stream import VideoStream
 from PIL import Image, ImageOps
 
 from kling_ui.catalog import Inputs, PictureLimits, is_reference
-from kling_ui.catalog.media_input import check_media
 from kling_ui.catalog.media_input.kinds import uri_bytes
-from kling_ui.catalog.media_input.values import canonical_type
+from kling_ui.catalog.media_input.values import canonical_type, check_media
 from kling_ui.media import decoding, film, open_media
 from kling_ui.simulator.pictures import Size, card
 

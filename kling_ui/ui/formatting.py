@@ -5,34 +5,23 @@ import math
 from kling_ui.catalog import InvalidValuesError, find_model
 from kling_ui.service import Generation, LedgerError, Status
 
-TITLES = {
-    Status.WAITING: "Waiting to be sent",
-    Status.SUBMITTING: "Sending your request",
-    Status.UNKNOWN: "Looking for your request",
-    Status.REJECTED: "The request was not accepted",
-    Status.CANCELLED: "Withdrawn",
-    Status.ABANDONED: "Given up",
-    Status.QUEUED: "Waiting in line",
-    Status.GENERATING: "Kling is making your video",
-    Status.SAVING: "Fetching the finished video",
-    Status.COMPLETED: "Your video is ready",
-    Status.FAILED: "Kling could not make this video",
+_STATUSES = {
+    Status.WAITING: ("Waiting to be sent", "Waiting"),
+    Status.SUBMITTING: ("Sending your request", "Sending"),
+    Status.UNKNOWN: ("Looking for your request", "Looking for it"),
+    Status.REJECTED: ("The request was not accepted", "Not accepted"),
+    Status.CANCELLED: ("Withdrawn", "Withdrawn"),
+    Status.ABANDONED: ("Given up", "Given up"),
+    Status.QUEUED: ("Waiting in line", "In line"),
+    Status.GENERATING: ("Kling is making your video", "Generating"),
+    Status.SAVING: ("Fetching the finished video", "Fetching"),
+    Status.COMPLETED: ("Your video is ready", "Ready"),
+    Status.FAILED: ("Kling could not make this video", "Failed"),
 }
+TITLES = {status: title for status, (title, _) in _STATUSES.items()}
 """A status as a heading."""
 
-STATUS_WORDS = {
-    Status.WAITING: "Waiting",
-    Status.SUBMITTING: "Sending",
-    Status.UNKNOWN: "Looking for it",
-    Status.REJECTED: "Not accepted",
-    Status.CANCELLED: "Withdrawn",
-    Status.ABANDONED: "Given up",
-    Status.QUEUED: "In line",
-    Status.GENERATING: "Generating",
-    Status.SAVING: "Fetching",
-    Status.COMPLETED: "Ready",
-    Status.FAILED: "Failed",
-}
+STATUS_WORDS = {status: word for status, (_, word) in _STATUSES.items()}
 """A status in a word or two."""
 
 _SMALLEST_SHOWN = 0.01

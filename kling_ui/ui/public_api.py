@@ -12,7 +12,6 @@ from kling_ui.service import (
     Generation,
     GenerationError,
     RefusedBatchError,
-    RequestExport,
     Service,
     export_request,
 )
@@ -37,23 +36,46 @@ _LONGEST_TOLD = 64
 
 def define(service: Service, shares: WatchShares) -> None:
     """Add the API to the Blocks being built; its watches are counted in `shares`."""
-    _define_questions(service)
-    _define_generations(service, shares)
+    api = _Api(service, shares)
+    for function, places in (
+        (api.models, {"concurrency_limit": None}),
+        (api.estimate, {"concurrency_limit": None}),
+        (api.request, {"concurrency_limit": None}),
+        (api.history, {"concurrency_limit": None}),
+        (api.submit, SUBMITTING),
+        (api.batch, SUBMITTING),
+        (api.status, WATCHING),
+        (api.generate, WATCHING),
+    ):
+        gr.api(function, api_name=function.__name__, **places)
 
 
-def _define_questions(service: Service) -> None:
-    def models() -> list[dict[str, Any]]:
+class _Api:
+    """The functions as programs call them; Gradio enforces none of their types."""
+
+    def __init__(self, service: Service, shares: WatchShares) -> None:
+        self._service = service
+        self._shares = shares
+
+    def models(self) -> list[dict[str, Any]]:
         """List the Kling models with their parameters: types, bounds, defaults, required."""
         return [model.listing() for model in MODELS.values()]
 
-    async def estimate(model: str, prompt: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    async def estimate(self, model: str, prompt: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """Say what a request will cost (USD) and take (seconds); null where nobody can know.
 
         Missing or wrong values widen the range; nothing is sent, checked or kept.
         """
-        return await _estimate(service, model, prompt, parameters)
+        await self._service.live.first_list()
+        values = parameters if isinstance(parameters, dict) else {}
+        given = {**values, PROMPT: prompt} if prompt not in (None, "") else values
+        try:
+            return self._service.estimates.estimate(model, given).to_json()
+        except InvalidValuesError as exc:
+            raise _refusal(str(exc)) from exc
 
     async def request(
+        self,
         id: str,  # noqa: A002  the API's word
         visit: gr.Request,
     ) -> dict[str, Any]:
@@ -61,37 +83,59 @@ def _define_questions(service: Service) -> None:
 
         Ready for /submit; its pictures, sounds and videos are `input:SHA256.ext`.
         """
-        return (await _request(service, owner_of(visit), id)).to_json()
+        service = self._service
+        generation = await service.get(id) if isinstance(id, str) else None
+        if generation is None or not service.owns(generation, owner_of(visit)):
+            raise _refusal("id: there is no such generation of yours here.")
+        exported = await asyncio.to_thread(export_request, generation, service.files)
+        if exported.missing:
+            gone = "can't be restored: its file is no longer here."
+            raise _refusal(" ".join(f"{name}: {gone}" for name in exported.missing))
+        return exported.to_json()
 
     async def history(
-        search: str, filters: dict[str, Any], limit: int, offset: int, request: gr.Request
+        self,
+        search: str,
+        filters: dict[str, Any],
+        limit: int,
+        offset: int,
+        request: gr.Request,
     ) -> dict[str, Any]:
         """List your generations, newest first: `total` of them, and `limit` from `offset` on.
 
         `search` is found in prompts, effects, models and ids. `filters`: task, model, status,
         starred, simulated, set; each a value or a list.
         """
-        owner = owner_of(request)
-        return await _history(service, owner, search, filters, limit=limit, offset=offset)
+        for name, number in (("limit", limit), ("offset", offset)):
+            if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+                raise _refusal(f"{name}: must be a whole number, 0 or more.")
+        if limit > MOST_LISTED:
+            raise _refusal(f"limit: {MOST_LISTED} at most; go on with offset.")
+        if offset > MOST_SKIPPED:
+            raise _refusal(f"offset: {MOST_SKIPPED:,} at most; narrow the search.")
+        try:
+            wanted = read_filters(search, filters)
+        except InvalidFilterError as exc:
+            raise _refusal(str(exc)) from exc
+        page = await self._service.history.page(
+            owner_of(request), wanted, limit=limit, offset=offset
+        )
+        return {
+            "total": page.totals.count,
+            "generations": [generation_json(each) for each in page.generations],
+        }
 
-    gr.api(models, api_name="models", concurrency_limit=None)
-    gr.api(estimate, api_name="estimate", concurrency_limit=None)
-    gr.api(request, api_name="request", concurrency_limit=None)
-    gr.api(history, api_name="history", concurrency_limit=None)
-
-
-def _define_generations(service: Service, shares: WatchShares) -> None:
     async def submit(
-        model: str, prompt: str, parameters: dict[str, Any], request: gr.Request
+        self, model: str, prompt: str, parameters: dict[str, Any], request: gr.Request
     ) -> dict[str, Any]:
         """Start one generation (paid, unless simulated); answer as soon as it is accepted.
 
         `parameters` are the provider's own names. Follow the returned `id` with /status.
         """
-        owner = owner_of(request)
-        return generation_json(await _submit(service, owner, model, prompt, parameters))
+        return generation_json(await self._submit(request, model, prompt, parameters))
 
     async def status(
+        self,
         id: str,  # noqa: A002  the API's word
         wait: float,
         request: gr.Request,
@@ -100,27 +144,27 @@ def _define_generations(service: Service, shares: WatchShares) -> None:
 
         Whoever has more calls waiting than his share is answered at once.
         """
-        with shares.place(caller_of(request), address_of(request)) as may_wait:
-            return generation_json(await _status(service, id, wait, may_wait=may_wait))
+        with self._shares.place(caller_of(request), address_of(request)) as may_wait:
+            return generation_json(await self._status(id, wait, may_wait=may_wait))
 
     async def generate(
-        model: str, prompt: str, parameters: dict[str, Any], request: gr.Request
+        self, model: str, prompt: str, parameters: dict[str, Any], request: gr.Request
     ) -> AsyncIterator[dict[str, Any]]:
         """Start one generation (paid, unless simulated) and stream its states to the end.
 
         Whoever watches more than his share gets its first state only: go on with /status.
         """
-        generation = await _submit(service, owner_of(request), model, prompt, parameters)
+        generation = await self._submit(request, model, prompt, parameters)
         yield generation_json(generation)
-        with shares.place(caller_of(request), address_of(request)) as may_wait:
+        with self._shares.place(caller_of(request), address_of(request)) as may_wait:
             if not may_wait:
                 return
-            async for snapshot in service.follow(generation.id):
+            async for snapshot in self._service.follow(generation.id):
                 if snapshot != generation:
                     yield generation_json(snapshot)
 
     async def batch(
-        requests: list[dict[str, Any]], name: str, max_usd: float, request: gr.Request
+        self, requests: list[dict[str, Any]], name: str, max_usd: float, request: gr.Request
     ) -> dict[str, Any]:
         """Start several generations as one set; they are sent a few at a time.
 
@@ -128,39 +172,49 @@ def _define_generations(service: Service, shares: WatchShares) -> None:
         invalid, or where the estimates add up to more than `max_usd` (USD) or one has none; null
         is no bound. Follow each `id` with /status, all of the `set` with /history.
         """
-        return await _batch(service, owner_of(request), requests, name, max_usd)
+        if not isinstance(requests, list):
+            raise _refusal("requests: must be a list of objects.")
+        batches, owner = self._service.batches, owner_of(request)
+        name = "" if name is None else name
+        try:
+            prepared = await batches.prepare(requests, read=_read_request, owner=owner)
+            made = await batches.submit(prepared, name=name, max_usd=max_usd, owner=owner)
+        except RefusedBatchError as exc:
+            raise _refusal(str(exc)) from exc
+        return {
+            "set": made.set.id,
+            "generations": [generation_json(each) for each in made.generations],
+        }
 
-    sending, watching = (submit, batch), (status, generate)
-    for function in (*sending, *watching):
-        places = SUBMITTING if function in sending else WATCHING
-        gr.api(function, api_name=function.__name__, **places)
+    async def _submit(
+        self, request: gr.Request, model: Any, prompt: Any, parameters: Any
+    ) -> Generation:
+        owner = owner_of(request)
+        try:
+            values = _values_of(prompt, parameters)
+            prepared = await self._service.prepare(model, values, owner=owner)
+            return await self._service.submit(prepared, owner=owner)
+        except (InvalidValuesError, DayLimitError) as exc:
+            raise _refusal(str(exc)) from exc
 
-
-async def _submit(
-    service: Service, owner: str | None, model: Any, prompt: Any, parameters: Any
-) -> Generation:
-    try:
-        request = await service.prepare(model, _values_of(prompt, parameters), owner=owner)
-        return await service.submit(request, owner=owner)
-    except (InvalidValuesError, DayLimitError) as exc:
-        raise _refusal(str(exc)) from exc
-
-
-async def _batch(
-    service: Service, owner: str | None, requests: Any, name: Any, max_usd: Any
-) -> dict[str, Any]:
-    if not isinstance(requests, list):
-        raise _refusal("requests: must be a list of objects.")
-    batches, name = service.batches, "" if name is None else name
-    try:
-        prepared = await batches.prepare(requests, read=_read_request, owner=owner)
-        batch = await batches.submit(prepared, name=name, max_usd=max_usd, owner=owner)
-    except RefusedBatchError as exc:
-        raise _refusal(str(exc)) from exc
-    return {
-        "set": batch.set.id,
-        "generations": [generation_json(each) for each in batch.generations],
-    }
+    async def _status(self, generation_id: Any, wait: Any, *, may_wait: bool) -> Generation:
+        if not isinstance(wait, int | float) or isinstance(wait, bool) or not wait >= 0:
+            raise _refusal("wait: must be a number of seconds, 0 or more.")
+        if not isinstance(generation_id, str):
+            raise _refusal("id: must be the id of a generation, as text.")
+        generation = await self._service.get(generation_id)
+        if generation is None:
+            raise _refusal(f"id: there is no generation {generation_id[:64]!r} here.")
+        if not may_wait:
+            return generation
+        try:
+            async with asyncio.timeout(min(wait, LONGEST_WAIT_SECONDS)):
+                async for snapshot in self._service.follow(generation_id):
+                    if snapshot != generation:
+                        return snapshot
+        except TimeoutError:
+            pass
+        return await self._service.get(generation_id) or generation
 
 
 def _read_request(request: Any) -> tuple[Any, Mapping[str, Any]]:
@@ -185,68 +239,6 @@ def _values_of(prompt: Any, parameters: Any) -> dict[str, Any]:
 
 def _invalid(name: str, message: str) -> InvalidValuesError:
     return InvalidValuesError((Problem(name, message),))
-
-
-async def _estimate(service: Service, model: Any, prompt: Any, parameters: Any) -> dict[str, Any]:
-    await service.live.first_list()
-    values = parameters if isinstance(parameters, dict) else {}
-    given = {**values, PROMPT: prompt} if prompt not in (None, "") else values
-    try:
-        return service.estimates.estimate(model, given).to_json()
-    except InvalidValuesError as exc:
-        raise _refusal(str(exc)) from exc
-
-
-async def _request(service: Service, owner: str | None, generation_id: Any) -> RequestExport:
-    generation = await service.get(generation_id) if isinstance(generation_id, str) else None
-    if generation is None or not service.owns(generation, owner):
-        raise _refusal("id: there is no such generation of yours here.")
-    exported = await asyncio.to_thread(export_request, generation, service.files)
-    if exported.missing:
-        gone = "can't be restored: its file is no longer here."
-        raise _refusal(" ".join(f"{name}: {gone}" for name in exported.missing))
-    return exported
-
-
-async def _history(
-    service: Service, owner: str | None, search: Any, filters: Any, *, limit: Any, offset: Any
-) -> dict[str, Any]:
-    for name, number in (("limit", limit), ("offset", offset)):
-        if not isinstance(number, int) or isinstance(number, bool) or number < 0:
-            raise _refusal(f"{name}: must be a whole number, 0 or more.")
-    if limit > MOST_LISTED:
-        raise _refusal(f"limit: {MOST_LISTED} at most; go on with offset.")
-    if offset > MOST_SKIPPED:
-        raise _refusal(f"offset: {MOST_SKIPPED:,} at most; narrow the search.")
-    try:
-        wanted = read_filters(search, filters)
-    except InvalidFilterError as exc:
-        raise _refusal(str(exc)) from exc
-    page = await service.history.page(owner, wanted, limit=limit, offset=offset)
-    return {
-        "total": page.totals.count,
-        "generations": [generation_json(each) for each in page.generations],
-    }
-
-
-async def _status(service: Service, generation_id: Any, wait: Any, *, may_wait: bool) -> Generation:
-    if not isinstance(wait, int | float) or isinstance(wait, bool) or not wait >= 0:
-        raise _refusal("wait: must be a number of seconds, 0 or more.")
-    if not isinstance(generation_id, str):
-        raise _refusal("id: must be the id of a generation, as text.")
-    generation = await service.get(generation_id)
-    if generation is None:
-        raise _refusal(f"id: there is no generation {generation_id[:64]!r} here.")
-    if not may_wait:
-        return generation
-    try:
-        async with asyncio.timeout(min(wait, LONGEST_WAIT_SECONDS)):
-            async for snapshot in service.follow(generation_id):
-                if snapshot != generation:
-                    return snapshot
-    except TimeoutError:
-        pass
-    return await service.get(generation_id) or generation
 
 
 def _refusal(message: str) -> gr.Error:

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from browser.rig import App, press, status_is, write
 from browser.test_forms import choose, sent
 from kling_ui.catalog import PictureLimits, Task
-from kling_ui.catalog.media_input import take_picture
+from kling_ui.catalog.media_input.pictures import take_picture
 from kling_ui.ui.create.fields.media import PictureGallery, paths_of
 
 

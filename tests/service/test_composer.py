@@ -18,7 +18,8 @@ from kling_ui.ui.create import effects, launch, model_picker, switches
 from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.confirmation import ASKS_SECONDS, Confirmation, must_ask
 from kling_ui.ui.create.examples import EXAMPLES, FOLDER, values_of
-from kling_ui.ui.create.fields import BUILDERS, kind_of
+from kling_ui.ui.create.fields import BUILDERS
+from kling_ui.ui.create.fields.field import kind_of
 from kling_ui.ui.create.form_input import RawForm
 from kling_ui.ui.create.kept_uploads import KeptUploads
 from kling_ui.ui.create.outlook import Outlook

@@ -10,13 +10,7 @@ from harness import every
 from test_public_api import KEY, Served, running
 
 from kling_ui.simulator import Simulator
-from kling_ui.ui.http_guard import (
-    HttpGuard,
-    allowed_routes,
-    host_policy,
-    machine_names,
-    password_check,
-)
+from kling_ui.ui.http_guard.allowed_routes import allowed_routes
 from kling_ui.ui.http_guard.body_limit import LARGEST_BODY, LARGEST_MEDIA_BODY, body_limit
 from kling_ui.ui.http_guard.login import (
     MOST_WAITING,
@@ -24,9 +18,15 @@ from kling_ui.ui.http_guard.login import (
     LoginThrottle,
     TooManyGuessesError,
     delay_seconds,
+    password_check,
 )
-from kling_ui.ui.http_guard.middleware import one_range
-from kling_ui.ui.http_guard.same_origin import as_the_browser_sees_it, host_name
+from kling_ui.ui.http_guard.middleware import HttpGuard, one_range
+from kling_ui.ui.http_guard.same_origin import (
+    as_the_browser_sees_it,
+    host_name,
+    host_policy,
+    machine_names,
+)
 from kling_ui.ui.identity import SCOPE_KEY, Identity
 
 # Gradio opens event loops for its locks that it never closes.

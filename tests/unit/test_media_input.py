@@ -17,17 +17,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile
 
-from kling_ui.catalog.media_input import (
+from kling_ui.catalog.media_input.kinds import (
+    MAX_AUDIO_BYTES,
+    MAX_VIDEO_BYTES,
     PictureLimits,
     UnusableMediaError,
-    check_media,
-    seconds_of,
-    take_audio,
-    take_picture,
-    take_video,
 )
-from kling_ui.catalog.media_input.kinds import MAX_AUDIO_BYTES, MAX_VIDEO_BYTES
-from kling_ui.catalog.media_input.pictures import picture_from_bytes
+from kling_ui.catalog.media_input.pictures import picture_from_bytes, take_picture
+from kling_ui.catalog.media_input.recordings import seconds_of, take_audio, take_video
+from kling_ui.catalog.media_input.values import check_media
 
 LIMITS = PictureLimits()
 ROOT = Path(__file__).resolve().parents[2]
@@ -463,7 +461,8 @@ def test_a_picture_of_64_megapixels_takes_little_more_memory_than_its_pixels(tmp
     program = (
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from kling_ui.catalog.media_input import PictureLimits, take_picture\n"
+        "from kling_ui.catalog import PictureLimits\n"
+        "from kling_ui.catalog.media_input.pictures import take_picture\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "take_picture(Path(sys.argv[1]), PictureLimits())\n"
         "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)\n"

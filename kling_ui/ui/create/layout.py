@@ -9,7 +9,8 @@ import gradio as gr
 from kling_ui.catalog import MODELS, Model, Param, Section, Task
 from kling_ui.ui.asked_view import asked_view
 from kling_ui.ui.create import model_picker, switches
-from kling_ui.ui.create.fields import BUILDERS, Built, Field, kind_of
+from kling_ui.ui.create.fields import BUILDERS
+from kling_ui.ui.create.fields.field import Built, Field, kind_of
 from kling_ui.ui.create.form_input import RawForm
 from kling_ui.ui.create.memory import PROMPT, Memory
 from kling_ui.ui.create.picker import picker

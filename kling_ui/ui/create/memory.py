@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kling_ui.catalog import Model, Param, Task
-from kling_ui.ui.create.fields import Field
+from kling_ui.ui.create.fields.field import Field
 
 PROMPT = "prompt"
 _OWN_PROMPT = (Task.MOTION, Task.AVATAR)

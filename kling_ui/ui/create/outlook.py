@@ -8,7 +8,7 @@ from kling_ui.catalog import NOTED, Choice, Flag, MediaParam, Model, Param, Sect
 from kling_ui.service import Estimate, Service
 from kling_ui.ui import formatting
 from kling_ui.ui.create import launch
-from kling_ui.ui.create.fields import Field, kind_of
+from kling_ui.ui.create.fields.field import Field, kind_of
 from kling_ui.ui.create.form_input import FormInput, RawForm
 from kling_ui.ui.create.layout import Layout
 from kling_ui.ui.create.memory import PROMPT

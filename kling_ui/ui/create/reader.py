@@ -21,7 +21,7 @@ from kling_ui.catalog import (
 )
 from kling_ui.service import Service
 from kling_ui.ui.create import launch
-from kling_ui.ui.create.fields import Field
+from kling_ui.ui.create.fields.field import Field
 from kling_ui.ui.create.form_input import FormInput, RawForm
 from kling_ui.ui.create.kept_uploads import KeptUploads
 from kling_ui.ui.create.layout import Layout

@@ -18,7 +18,7 @@ from kling_ui.service import (
     export_request,
 )
 from kling_ui.ui.create.composer import Form
-from kling_ui.ui.create.fields import not_paintable
+from kling_ui.ui.create.fields.painting import not_paintable
 from kling_ui.ui.event_options import QUIET, SENDING
 from kling_ui.ui.question import Question
 from kling_ui.ui.result import panel

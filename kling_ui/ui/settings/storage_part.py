@@ -6,34 +6,34 @@ from kling_ui.service import DataPlace, Lifetime, Usage
 from kling_ui.ui.formatting import byte_count
 
 _LIFETIMES = {
-    Lifetime.LASTING: ("good", "Kept", "What is made here outlives a restart."),
+    Lifetime.LASTING: ("good", "Kept", "What is made here outlives a restart.", ""),
     Lifetime.TEMPORARY: (
         "warn",
         "Perhaps not kept",
         "What is made here lies in the folder for temporary files, which the system may empty.",
+        "Set KLING_UI_DATA_DIR to another folder to keep it.",
     ),
     Lifetime.MEMORY: (
         "warn",
         "Not kept",
         "What is made here lies in memory and is gone when this machine restarts.",
+        "Set KLING_UI_DATA_DIR to a folder on a disk to keep it.",
     ),
     Lifetime.CONTAINER: (
         "warn",
         "Kept as long as the container",
         "What is made here goes with the container when that is removed.",
+        "Set KLING_UI_DATA_DIR to a mounted volume to keep it.",
     ),
     Lifetime.SPACE: (
         "warn",
         "Not kept",
         "What is made here is gone when this Space restarts: download what you want to keep.",
+        "Set KLING_UI_DATA_DIR to a mounted storage bucket to keep it.",
     ),
 }
-_CURES = {
-    Lifetime.TEMPORARY: "Set KLING_UI_DATA_DIR to another folder to keep it.",
-    Lifetime.MEMORY: "Set KLING_UI_DATA_DIR to a folder on a disk to keep it.",
-    Lifetime.CONTAINER: "Set KLING_UI_DATA_DIR to a mounted volume to keep it.",
-    Lifetime.SPACE: "Set KLING_UI_DATA_DIR to a mounted storage bucket to keep it.",
-}
+"""How a folder's life is shown, titled and said, and what its owner can do about it."""
+
 _FOLDERS = {
     True: "It lies in <code>data</code> beside <code>app.py</code>; KLING_UI_DATA_DIR names "
     "another folder.",
@@ -68,9 +68,9 @@ def storage_part(shown: StorageShown, said: str, *, may_change: bool) -> str:
 
 
 def _lifetime(place: DataPlace, *, is_owner: bool) -> str:
-    tone, title, words = _LIFETIMES[place.lifetime]
+    tone, title, words, cure = _LIFETIMES[place.lifetime]
     if is_owner:
-        words = f"{words} {_CURES.get(place.lifetime) or _FOLDERS[place.is_default]}"
+        words = f"{words} {cure or _FOLDERS[place.is_default]}"
     return f'<p class="k-where" data-kind="{tone}"><b>{title}</b></p><p class="k-quiet">{words}</p>'
 
 

@@ -8,22 +8,9 @@ from functools import partial
 
 from kling_ui.ui.create.fields.camera import camera_field, move_field, preset_field
 from kling_ui.ui.create.fields.elements import elements_field
-from kling_ui.ui.create.fields.field import (
-    Builder,
-    Built,
-    Field,
-    Updates,
-    kind_of,
-)
-from kling_ui.ui.create.fields.media import (
-    LATE,
-    ServedVideo,
-    limits_of,
-    media_field,
-    pair_field,
-    pictures_field,
-)
-from kling_ui.ui.create.fields.painting import brush_field, mask_field, not_paintable
+from kling_ui.ui.create.fields.field import Builder
+from kling_ui.ui.create.fields.media import media_field, pair_field, pictures_field
+from kling_ui.ui.create.fields.painting import brush_field, mask_field
 from kling_ui.ui.create.fields.plain import (
     flag_field,
     list_field,
@@ -55,15 +42,3 @@ BUILDERS: Mapping[str, Builder] = {
     "CameraMove": move_field,
 }
 """By the kind of a parameter (`kind_of`): who lays out its field."""
-
-__all__ = [
-    "BUILDERS",
-    "LATE",
-    "Built",
-    "Field",
-    "ServedVideo",
-    "Updates",
-    "kind_of",
-    "limits_of",
-    "not_paintable",
-]

@@ -40,12 +40,11 @@ decoding = RLock()  # entered again where a picture's check is part of a larger 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoFacts:
-    """What a verified file holds: pixels, seconds, frames a second."""
+    """What a verified file holds: pixels and seconds."""
 
     width: int
     height: int
     duration_seconds: float
-    frames_per_second: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,7 +268,6 @@ def _facts(container: InputContainer) -> VideoFacts:
         width=stream.codec_context.width,
         height=stream.codec_context.height,
         duration_seconds=duration_seconds(container),
-        frames_per_second=float(stream.average_rate or 0),
     )
 
 

@@ -11,6 +11,7 @@ from kling_ui.catalog.media_input.pictures import resized_mask, size_of
 from kling_ui.catalog.media_input.recordings import seconds_of
 from kling_ui.catalog.model import InvalidValuesError, Model, Task
 from kling_ui.catalog.models import MODELS
+from kling_ui.catalog.nested import LEFT_OUT, leaves, with_leaves
 from kling_ui.catalog.output_length import SecondsRange, output_seconds
 from kling_ui.catalog.params import (
     MAX_ELEMENTS,
@@ -42,6 +43,7 @@ __all__ = [
     "AXES",
     "AXIS_HELP",
     "CAMERA_PRESETS",
+    "LEFT_OUT",
     "MAX_ELEMENTS",
     "MAX_REFERENCES",
     "MEDIA_TYPES",
@@ -75,10 +77,12 @@ __all__ = [
     "find_model",
     "is_reference",
     "keep",
+    "leaves",
     "output_seconds",
     "prepare",
     "references",
     "resized_mask",
     "seconds_of",
     "size_of",
+    "with_leaves",
 ]

@@ -3,7 +3,7 @@
 Its media lie among the inputs and are named in the payload; links stay links.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from kling_ui.catalog.media_input.recordings import seconds_of, take_audio, take
 from kling_ui.catalog.media_input.values import canonical_type, check_media
 from kling_ui.catalog.model import InvalidValuesError, Model
 from kling_ui.catalog.models import MODELS
+from kling_ui.catalog.nested import leaves, with_leaves
 from kling_ui.catalog.params import MediaParam
 from kling_ui.catalog.rules import Problem
 from kling_ui.catalog.value_checks import said
@@ -99,23 +100,22 @@ def body(payload: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]:
     """
 
     def sent(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {name: sent(part) for name, part in value.items()}
-        if isinstance(value, list):
-            return [sent(part) for part in value]
         if is_reference(value):
             return data_uri(inputs.media_type(value), inputs.path(value).read_bytes())
         return value
 
     words = _words(payload)
-    return {name: value if name in words else sent(value) for name, value in payload.items()}
+    return {
+        name: value if name in words else with_leaves(value, sent)
+        for name, value in payload.items()
+    }
 
 
 def references(payload: Mapping[str, Any]) -> set[str]:
     """Return the inputs that a payload refers to."""
     words = _words(payload)
     media = [value for name, value in payload.items() if name not in words]
-    return {value for value in _leaves(media) if is_reference(value)}
+    return {value for value in leaves(media) if is_reference(value)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +166,3 @@ def _words(payload: Mapping[str, Any]) -> set[str]:
     model = MODELS.get(payload.get("model", ""))
     params = model.params if model else ()
     return {"model"} | {param.name for param in params if not isinstance(param, MediaParam)}
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if not isinstance(value, list):
-        yield value
-        return
-    for part in value:
-        yield from _leaves(part)

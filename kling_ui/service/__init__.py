@@ -25,7 +25,6 @@ from kling_ui.service.history import (
     HistoryPage,
 )
 from kling_ui.service.preferences import MOST_PARALLEL
-from kling_ui.service.request_export import RequestExport, export_request
 from kling_ui.service.runtime import Runtime
 from kling_ui.service.service import Service
 from kling_ui.service.storage import DataPlace, Lifetime, Usage
@@ -56,7 +55,6 @@ __all__ = [
     "Playback",
     "PollSettings",
     "RefusedBatchError",
-    "RequestExport",
     "Runtime",
     "Service",
     "SetTotals",
@@ -64,6 +62,5 @@ __all__ = [
     "Usage",
     "VideoRecipe",
     "continued",
-    "export_request",
     "telling_name",
 ]

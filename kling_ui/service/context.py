@@ -237,12 +237,9 @@ class RunContext:
 
     def confirmed_seconds(self, generation: Generation) -> float | None:
         """Return the seconds since a person wanted a generation, None where one is to be asked."""
-        confirmed_at = generation.confirmed_at
-        return (
-            None
-            if confirmed_at is None
-            else self.seconds_since(datetime.fromisoformat(confirmed_at))
-        )
+        if generation.confirmed_at is None:
+            return None
+        return self.seconds_since(datetime.fromisoformat(generation.confirmed_at))
 
     def seconds_since(self, moment: datetime) -> float:
         """Return the seconds that have passed since `moment`."""

@@ -7,7 +7,7 @@ the provider's list does not say is not made up.
 import asyncio
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -31,29 +31,25 @@ NOT_QUOTED = "The provider quotes no price for this model beforehand."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """What a request costs, in USD: `usd` where that is certain, else from `low` to `high`.
+    """What a request costs, in USD: `usd` where certain, else from `usd_low` to `usd_high`.
 
-    None is what nobody can know beforehand. `detail` is the arithmetic in words.
+    Where it is certain all three are equal. None is what nobody can know beforehand. `detail` is
+    the arithmetic in words.
     """
 
     usd: float | None = None
-    low: float | None = None
-    high: float | None = None
+    usd_low: float | None = None
+    usd_high: float | None = None
     detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """Price and usual wait of a request; USD and seconds, None where unknown.
+class Estimate(Price):
+    """Price and usual wait of a request, in seconds, None where unknown.
 
-    `usd` is set only where it is certain; then `usd_low` and `usd_high` equal it. `source` says
-    in words where price and wait come from; `is_simulated`, that the price is a sample.
+    `source` says in words where both come from; `is_simulated`: the price is a sample.
     """
 
-    usd: float | None
-    usd_low: float | None
-    usd_high: float | None
-    detail: str
     wait_p50: float | None
     wait_p90: float | None
     source: str
@@ -103,10 +99,7 @@ class Estimates:
         if fetched_at is None:
             price = Price(detail=NO_LIST)
         return Estimate(
-            usd=price.usd,
-            usd_low=price.low,
-            usd_high=price.high,
-            detail=price.detail,
+            **asdict(price),
             wait_p50=round(wait.p50, 1),
             wait_p90=None if wait.p90 is None else round(wait.p90, 1),
             source=f"{self._price_source(fetched_at)}; {_wait_source(wait)}",
@@ -164,8 +157,8 @@ def price_of(
     if len(prices) <= 1:
         return next(iter(prices), Price(detail=NO_PRICE))
     return Price(
-        low=_bound(min, [price.low for price in prices]),
-        high=_bound(max, [price.high for price in prices]),
+        usd_low=_bound(min, [price.usd_low for price in prices]),
+        usd_high=_bound(max, [price.usd_high for price in prices]),
         detail=" or ".join(_distinct(price.detail for price in prices)),
     )
 
@@ -206,8 +199,8 @@ def _price(pricing: Pricing, model: Model, values: Mapping[str, Any], counted: _
     is_certain = is_certain and not any(counted.is_of_input(rate) for rate in rates)
     return Price(
         usd=low if is_certain and low == high else None,
-        low=low,
-        high=high,
+        usd_low=low,
+        usd_high=high,
         detail=_detail(rates, counted, " + " if is_sum else " or ") or NO_PRICE,
     )
 

@@ -119,10 +119,11 @@ class Files:
             return self.path(generation)
         if name == POSTER:
             return self.poster(generation)
-        if _INPUT_NAME.fullmatch(name) is None or not _refers_to(generation.payload, name):
+        if _INPUT_NAME.fullmatch(name) is None:
             return None
         path = self._folder / "inputs" / name
-        return path if path.is_file() else None
+        is_sent = f"{_INPUT}{name}" in catalog.leaves(generation.payload)
+        return path if is_sent and path.is_file() else None
 
 
 def lost_file() -> dict[str, Any]:
@@ -146,15 +147,6 @@ def _add_recipe(part: Path, generation: Generation) -> None:
         _log.warning("generation %s: its recipe is not in the file: %s", generation.id, exc)
     finally:
         copy.unlink(missing_ok=True)
-
-
-def _refers_to(value: Any, name: str) -> bool:
-    """Tell whether a request's values hold the stored input `name`."""
-    if isinstance(value, dict):
-        return any(_refers_to(item, name) for item in value.values())
-    if isinstance(value, list):
-        return any(_refers_to(item, name) for item in value)
-    return bool(value == f"{_INPUT}{name}")
 
 
 def telling_name(generation: Generation) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -77,19 +77,15 @@ class OwnedInputs:
         owned = self._ledger.claimed_inputs(owner)
 
         def file_of(value: Any) -> Any:
-            if isinstance(value, Mapping):
-                return {name: file_of(part) for name, part in value.items()}
-            if isinstance(value, list):
-                return [found for part in value if (found := file_of(part)) is not None]
             if not catalog.is_reference(value):
                 return value
             try:
-                return self._inputs.path(value) if value in owned else None
+                return self._inputs.path(value) if value in owned else catalog.LEFT_OUT
             except catalog.MissingInputError:
-                return None
+                return catalog.LEFT_OUT
 
-        found = {name: file_of(value) for name, value in values.items()}
-        return {name: value for name, value in found.items() if value is not None}
+        found: dict[str, Any] = catalog.with_leaves(values, file_of)
+        return found
 
     def purge(self) -> int:
         """Remove what no generation refers to and nobody has used for a day; return how many."""
@@ -122,7 +118,7 @@ class OwnedInputs:
 
     def _refuse_anothers(self, values: Mapping[str, Any], owner: str) -> None:
         named = {
-            name: [each for each in _leaves(value) if catalog.is_reference(each)]
+            name: [each for each in catalog.leaves(value) if catalog.is_reference(each)]
             for name, value in values.items()
         }
         if not any(named.values()):
@@ -135,13 +131,3 @@ class OwnedInputs:
         )
         if wrong:
             raise catalog.InvalidValuesError(wrong)
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if not isinstance(value, list):
-        yield value
-        return
-    for part in value:
-        yield from _leaves(part)

@@ -43,7 +43,9 @@ class Sender:
             return await self._cancel(run)
         body = await asyncio.to_thread(self._context.body_of, run.snapshot)
         if body is None:
-            return await self._end(run, Status.REJECTED, messages.NOT_REPEATABLE)
+            return await self._context.commit(
+                run, status=Status.REJECTED, error=messages.NOT_REPEATABLE
+            )
         try:
             return await self._send(run, body)
         finally:
@@ -174,8 +176,4 @@ class Sender:
         if model is None or refusal.field is None or model.param(refusal.field) is None:
             # The field is guessed from the provider's words: keep it only where it is one.
             refusal = dataclasses.replace(refusal, field=None)
-        return await self._end(run, Status.REJECTED, refusal)
-
-    async def _end(self, run: Run, status: Status, error: GenerationError) -> Generation:
-        """Commit an end that is sure to have cost nothing."""
-        return await self._context.commit(run, status=status, error=error)
+        return await self._context.commit(run, status=Status.REJECTED, error=refusal)

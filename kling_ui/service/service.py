@@ -32,6 +32,7 @@ from kling_ui.service.live_catalog import LiveCatalog
 from kling_ui.service.owned_inputs import Kind, OwnedInputs
 from kling_ui.service.owner_actions import OwnerActions, owns
 from kling_ui.service.preferences import Preferences
+from kling_ui.service.request_export import RequestExport, export_request
 from kling_ui.service.runs import Registry
 from kling_ui.service.runtime import Runtime
 from kling_ui.service.starter import RunStarter
@@ -337,6 +338,10 @@ class Service:
     async def playback(self, generation: Generation) -> Playback | None:
         """Return how a generation's video plays, or None where there is none on disk."""
         return await asyncio.to_thread(self.files.playback, generation)
+
+    async def exported(self, generation: Generation, *, is_owned: bool = True) -> RequestExport:
+        """Return a generation's request as far as it can be sent once more; see RequestExport."""
+        return await asyncio.to_thread(export_request, generation, self.files, is_owned=is_owned)
 
     async def resume(self) -> int:
         """Take on every unfinished generation, never sending one twice; return how many.

@@ -7,14 +7,7 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.catalog import MODELS, InvalidValuesError, Problem
-from kling_ui.service import (
-    DayLimitError,
-    Generation,
-    GenerationError,
-    RefusedBatchError,
-    Service,
-    export_request,
-)
+from kling_ui.service import DayLimitError, Generation, GenerationError, RefusedBatchError, Service
 from kling_ui.ui.create.memory import PROMPT
 from kling_ui.ui.history.filters import InvalidFilterError, read_filters
 from kling_ui.ui.identity import address_of, caller_of, owner_of
@@ -87,7 +80,7 @@ class _Api:
         generation = await service.get(id) if isinstance(id, str) else None
         if generation is None or not service.owns(generation, owner_of(visit)):
             raise _refusal("id: there is no such generation of yours here.")
-        exported = await asyncio.to_thread(export_request, generation, service.files)
+        exported = await service.exported(generation)
         if exported.missing:
             gone = "can't be restored: its file is no longer here."
             raise _refusal(" ".join(f"{name}: {gone}" for name in exported.missing))

@@ -14,7 +14,7 @@ import gradio as gr
 from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 
-from kling_ui.catalog import InvalidValuesError
+from kling_ui.catalog import InvalidValuesError, with_leaves
 from kling_ui.service import LedgerError
 from kling_ui.ui.formatting import ledger_trouble
 
@@ -95,13 +95,12 @@ def as_uploads(value: Any) -> Any:
     A control shows only what lies there, and the page takes only that back. Reads and writes:
     use it from a thread.
     """
-    if isinstance(value, Path):
-        return Path(save_file_to_cache(value, cache_dir=get_upload_folder()))
-    if isinstance(value, dict):
-        return {name: as_uploads(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [as_uploads(part) for part in value]
-    return value
+
+    def copied(leaf: Any) -> Any:
+        is_file = isinstance(leaf, Path)
+        return Path(save_file_to_cache(leaf, cache_dir=get_upload_folder())) if is_file else leaf
+
+    return with_leaves(value, copied)
 
 
 def in_words(refusal: str) -> str:

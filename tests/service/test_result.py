@@ -18,8 +18,9 @@ from served_page import OWNER_OF, QUIETLY, serving, visitor_of
 from kling_ui import media
 from kling_ui.catalog import MODELS, MediaParam, Task
 from kling_ui.ledger import LIVE, SIMULATOR, Generation, Status
-from kling_ui.service import CannotContinueError, continued, export_request
+from kling_ui.service import CannotContinueError, continued
 from kling_ui.service.continuation import next_model
+from kling_ui.service.request_export import export_request
 from kling_ui.ui import formatting
 from kling_ui.ui.result import code_samples, panel, recipe, strip
 

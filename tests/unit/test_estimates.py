@@ -86,7 +86,7 @@ def priced(model, values, *pricings, **more):
 )
 def test_a_price_that_is_certain_is_told_with_its_arithmetic(model, values, pricing, usd, detail):
     price = priced(model, values, pricing)
-    assert (price.usd, price.low, price.high, price.detail) == (usd, usd, usd, detail)
+    assert (price.usd, price.usd_low, price.usd_high, price.detail) == (usd, usd, usd, detail)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_price_that_is_certain_is_told_with_its_arithmetic(model, values, pric
 )
 def test_what_is_not_certain_is_a_range(model, values, pricing, bounds, detail):
     price = priced(model, values, pricing)
-    assert (price.usd, (price.low, price.high), price.detail) == (None, bounds, detail)
+    assert (price.usd, (price.usd_low, price.usd_high), price.detail) == (None, bounds, detail)
 
 
 @pytest.mark.parametrize(
@@ -188,28 +188,28 @@ def test_what_is_not_certain_is_a_range(model, values, pricing, bounds, detail):
 )
 def test_a_price_that_nobody_can_know_is_none_and_what_is_listed_is_shown(model, pricing, detail):
     price = priced(model, {}, pricing)
-    assert (price.usd, price.low, price.high, price.detail) == (None, None, None, detail)
+    assert (price.usd, price.usd_low, price.usd_high, price.detail) == (None, None, None, detail)
 
 
 @pytest.mark.parametrize("model", [EDIT, MOTION, AVATAR])
 def test_what_is_charged_by_the_inputs_length_is_only_about(model):
     price = priced(model, {}, fixed(0.1), input_seconds=7.4)
-    assert (price.usd, price.low, price.high) == (None, 0.7, 0.8)
+    assert (price.usd, price.usd_low, price.usd_high) == (None, 0.7, 0.8)
     assert price.detail == "about 7.4 s × $0.10"
 
 
 def test_a_unit_that_is_counted_on_the_input_is_not_counted_on_the_video():
     price = priced(V3, {"duration": 5}, fixed(0.1, origin="input"))
-    assert (price.usd, price.low) == (None, None)
+    assert (price.usd, price.usd_low) == (None, None)
     assert price.detail == "$0.10 per second of the input"
 
 
 def test_entries_that_differ_make_a_range_and_equal_ones_do_not():
     assert priced(V3, {}, fixed(0.1), fixed(0.1)).usd == 0.5
     price = priced(V3, {}, fixed(0.1), fixed(0.2, "video"))
-    assert (price.usd, price.low, price.high) == (None, 0.2, 0.5)
+    assert (price.usd, price.usd_low, price.usd_high) == (None, 0.2, 0.5)
     assert price.detail == "5 s × $0.10 or $0.20 a video"
-    assert priced(V3, {}, fixed(0.1), {"kind": "variable"}).high is None
+    assert priced(V3, {}, fixed(0.1), {"kind": "variable"}).usd_high is None
 
 
 SAMPLE_VALUES = st.fixed_dictionaries(
@@ -225,9 +225,9 @@ SAMPLE_VALUES = st.fixed_dictionaries(
 def test_no_values_break_an_estimate_and_a_certain_price_is_its_own_range(model, values):
     for pricing in (fixed(0.1), BY_SOUND, BY_LENGTH_AND_SOUND, {"kind": "variable"}):
         price = priced(model, values, pricing)
-        assert price.usd is None or price.low == price.usd == price.high
-        assert (price.low is None) == (price.high is None)
-        assert price.low is None or 0 < price.low <= price.high
+        assert price.usd is None or price.usd_low == price.usd == price.usd_high
+        assert (price.usd_low is None) == (price.usd_high is None)
+        assert price.usd_low is None or 0 < price.usd_low <= price.usd_high
 
 
 # -- with a list and a wait

@@ -4,7 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kling_ui.catalog import NOTED, Choice, Flag, MediaParam, Model, Param, Section
+from kling_ui.catalog import (
+    LEFT_OUT,
+    NOTED,
+    Choice,
+    Flag,
+    MediaParam,
+    Model,
+    Param,
+    Section,
+    with_leaves,
+)
 from kling_ui.service import Estimate, Service
 from kling_ui.ui import formatting
 from kling_ui.ui.create import launch
@@ -92,12 +102,7 @@ class Outlook:
 
 def _without_paths(value: Any) -> Any:
     """Return a value without the uploads that were not looked at so far."""
-    if isinstance(value, Mapping):
-        parts = {name: _without_paths(part) for name, part in value.items()}
-        return {name: part for name, part in parts.items() if part is not None}
-    if isinstance(value, list):
-        return [part for part in map(_without_paths, value) if part is not None]
-    return None if isinstance(value, Path) else value
+    return with_leaves(value, lambda leaf: LEFT_OUT if isinstance(leaf, Path) else leaf)
 
 
 def _media(model: Model) -> list[str]:

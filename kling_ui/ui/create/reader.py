@@ -17,7 +17,10 @@ from kling_ui.catalog import (
     Param,
     Problem,
     Request,
+    UnusableMediaError,
     find_model,
+    leaves,
+    with_leaves,
 )
 from kling_ui.service import Service
 from kling_ui.ui.create import launch
@@ -110,19 +113,17 @@ class FormReader:
 
     def _with_references(self, param: Param, value: Any, owner: str | None) -> Any:
         """Return a value with uploads as their references; raise ValueError for a bad one."""
-        if isinstance(value, list):
-            return [self._with_references(param, each, owner) for each in value]
-        if isinstance(value, dict):
-            return {key: self._with_references(param, each, owner) for key, each in value.items()}
-        if not isinstance(value, Path):
-            return value
         kind = param.media if isinstance(param, Media) else "image"
-        found = self._uploads.known(value, kind, getattr(param, "limits", None), owner)
-        if found is None:
-            return value
-        if isinstance(found, KeptUpload):
-            return found.reference
-        raise found
+
+        def reference(leaf: Any) -> Any:
+            if not isinstance(leaf, Path):
+                return leaf
+            found = self._uploads.known(leaf, kind, getattr(param, "limits", None), owner)
+            if isinstance(found, UnusableMediaError):
+                raise found
+            return found.reference if found else leaf
+
+        return with_leaves(value, reference)
 
     async def keep_all(self, raw: Sequence[Any], owner: str | None) -> None:
         """Look at every upload that counts and that has not been looked at."""
@@ -137,7 +138,7 @@ class FormReader:
                 value = field.read(param, self._layout.raw_of(field, form), self._look(owner))
             except ValueError:
                 continue  # told when the form is read
-            for path in _paths(value):
+            for path in [leaf for leaf in leaves(value) if isinstance(leaf, Path)]:
                 await self._uploads.keep(str(path), kind, limits, owner)
 
     def _seconds(self, model: Model, form: RawForm, owner: str | None) -> float | None:
@@ -160,10 +161,3 @@ def _changing(form: RawForm) -> tuple[Model, tuple[Problem, ...]]:
     model = find_model(form.model_id)
     is_settled = form.task == model.task.value
     return model, () if is_settled else (Problem("model", _CHANGING),)
-
-
-def _paths(value: Any) -> list[Path]:
-    if isinstance(value, Path):
-        return [value]
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [path for part in parts for path in _paths(part)]

@@ -12,10 +12,8 @@ from kling_ui.service import (
     CannotContinueError,
     DayLimitError,
     Generation,
-    RequestExport,
     Service,
     continued,
-    export_request,
 )
 from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.fields.painting import not_paintable
@@ -65,7 +63,7 @@ class RepeatEvents:
             payload = await self._continued(generation, question, visit)
             said = {self._form.notice: gr.update(value=panel.continuing(generation))}
             return {**await self._fill(payload, visit), **(said if payload else {})}
-        exported = await self._exported(generation, is_owned=is_owned)
+        exported = await self._service.exported(generation, is_owned=is_owned)
         return await self._fill(exported.payload, visit, missing=exported.missing)
 
     async def _fill(
@@ -110,7 +108,7 @@ class RepeatEvents:
     async def _run_again(self, generation: Generation, visit: Visit) -> AsyncIterator[Painted]:
         stage = self._stage
         try:
-            exported = await self._exported(generation, is_owned=True)
+            exported = await self._service.exported(generation)
             if exported.missing:
                 names = _labels(exported.model, exported.missing)
                 gr.Warning(f"{names}: the file is no longer here. {_NOTHING_SENT}")
@@ -128,10 +126,6 @@ class RepeatEvents:
         if not made.status.is_final:
             self._submissions.put(visit.session, made.id)
         yield stage.paint(made, visit)
-
-    async def _exported(self, generation: Generation, *, is_owned: bool) -> RequestExport:
-        files = self._service.files
-        return await asyncio.to_thread(export_request, generation, files, is_owned=is_owned)
 
 
 def _labels(model_id: str, names: Sequence[str]) -> str:

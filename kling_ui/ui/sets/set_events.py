@@ -1,16 +1,10 @@
 """The set on the stage: its component and events. Whoever has its id may look, its owner change."""
 
-import asyncio
 from typing import Any
 
 import gradio as gr
 
-from kling_ui.service import (
-    LedgerError,
-    RefusedBatchError,
-    Service,
-    export_request,
-)
+from kling_ui.service import LedgerError, RefusedBatchError, Service
 from kling_ui.ui.asked_view import answering, asked_view
 from kling_ui.ui.event_options import AT_ONCE, SENDING
 from kling_ui.ui.formatting import ledger_trouble
@@ -97,7 +91,7 @@ class SetEvents:
         newest = {each.id for each in newest_tries(batch.generations)} if batch else set()
         if one.video is not None or not one.status.is_final or one.id not in newest:
             return ""
-        exported = await asyncio.to_thread(export_request, one, self._service.files)
+        exported = await self._service.exported(one)
         if exported.missing:
             return f"A file of it is no longer here. {NOTHING_SENT}"
         item = (exported.model, exported.values)

@@ -125,7 +125,7 @@ def table(filled: FormInput, wish: Wish) -> Table:
 
 
 def _takes(filled: FormInput, count: int) -> Table:
-    sent = _Sent(model=filled.model, values=filled.values)
+    sent = (filled.model, filled.values, ())
     return Table(
         rows=(str(filled.values.get(PROMPT, "")),),
         columns=tuple(f"Take {number + 1}" for number in range(count)),
@@ -180,11 +180,8 @@ def _key(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sent:
-    model: Model
-    values: Mapping[str, Any]
-    left_out: tuple[str, ...] = ()
+_Sent = tuple[Model, Mapping[str, Any], tuple[str, ...]]
+"""What a cell sends: the model, its values, and labels of what it leaves out."""
 
 
 def _sent(
@@ -192,28 +189,29 @@ def _sent(
 ) -> _Sent:
     """Return what a form's values become with one value of an axis."""
     if axis is None or option is None:
-        return _Sent(model=model, values=values)
+        return model, values, ()
     if axis.name == MODEL:
         other = find_model(option.value)
         carried, left_out = carry(model, values, other)
-        return _Sent(model=other, values=carried, left_out=left_out)
+        return other, carried, left_out
     param = model.param(axis.name)
     # Like the form, it leaves out what is used anyway.
     is_assumed = param is not None and option.value in (param.default, param.assumed)
     rest = {name: value for name, value in values.items() if name != axis.name}
     sent = rest if is_assumed else {**rest, axis.name: option.value}
-    return _Sent(model=model, values=sent)
+    return model, sent, ()
 
 
 def _cell(row: int, column: int, key: str, sent: _Sent) -> Cell:
-    named = json.dumps([sent.values.get(PROMPT, ""), key])
+    model, values, left_out = sent
+    named = json.dumps([values.get(PROMPT, ""), key])
     return Cell(
         key=hashlib.sha256(named.encode()).hexdigest()[:12],
         row=row,
         column=column,
-        model=sent.model,
-        values=sent.values,
-        left_out=sent.left_out,
+        model=model,
+        values=values,
+        left_out=left_out,
     )
 
 

@@ -26,6 +26,7 @@ from kling_ui.client.connection_errors import (
 )
 
 _SOCKS = ("socks5", "socks5h")
+_ANY = "*"
 _HASHED_CERTIFICATE = re.compile(r"[0-9a-f]{8}\.\d+")
 _PROXY_AUTHENTICATION = 407
 
@@ -67,7 +68,7 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True)
 class NoProxyEntry:
-    """What one entry of NO_PROXY covers: a name and what lies below it, or a network."""
+    """What one entry of NO_PROXY covers: a name and what lies below it, a network, or all (`*`)."""
 
     name: str
     port: int | None
@@ -76,6 +77,8 @@ class NoProxyEntry:
     @classmethod
     def parse(cls, text: str) -> "NoProxyEntry":
         """Read an entry; one that makes no sense covers nothing."""
+        if text == _ANY:
+            return cls(_ANY, None, None)
         text = text.lower().rpartition("://")[2]
         network = _network(text)
         if network:
@@ -87,6 +90,8 @@ class NoProxyEntry:
 
     def covers(self, url: httpx.URL) -> bool:
         """Tell whether `url` goes without a proxy."""
+        if self.name == _ANY:
+            return True
         if self.port not in (None, url.port or {"http": 80, "https": 443}.get(url.scheme)):
             return False
         host = url.host.lower().rstrip(".")
@@ -98,22 +103,9 @@ class NoProxyEntry:
         return self.name != "" and (host == self.name or host.endswith(f".{self.name}"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoProxy:
-    """What goes without a proxy: what an entry covers, or everything."""
-
-    entries: tuple[NoProxyEntry, ...] = ()
-    is_all: bool = False
-
-    @classmethod
-    def parse(cls, text: str) -> "NoProxy":
-        """Read a NO_PROXY list, parted by commas or blanks."""
-        words = [word for word in re.split(r"[,;\s]+", text) if word]
-        return cls(entries=tuple(map(NoProxyEntry.parse, words)), is_all="*" in words)
-
-    def covers(self, url: httpx.URL) -> bool:
-        """Tell whether `url` goes without a proxy."""
-        return self.is_all or any(entry.covers(url) for entry in self.entries)
+def parse_no_proxy(text: str) -> tuple[NoProxyEntry, ...]:
+    """Read a NO_PROXY list, parted by commas or blanks."""
+    return tuple(NoProxyEntry.parse(word) for word in re.split(r"[,;\s]+", text) if word)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +113,7 @@ class Proxies:
     """The proxies for http and https addresses, and what goes without them."""
 
     by_scheme: Mapping[str, Proxy] = field(default_factory=dict)
-    no_proxy: NoProxy = field(default_factory=NoProxy)
+    no_proxy: tuple[NoProxyEntry, ...] = ()
 
     @classmethod
     def read(cls, found: Mapping[str, str]) -> "Proxies":
@@ -132,11 +124,11 @@ class Proxies:
             url = found.get(name, "").strip()
             if url:
                 by_scheme[scheme] = Proxy(setting=f"{name.upper()}_PROXY", url=url)
-        return cls(by_scheme=by_scheme, no_proxy=NoProxy.parse(found.get("no", "")))
+        return cls(by_scheme=by_scheme, no_proxy=parse_no_proxy(found.get("no", "")))
 
     def for_url(self, url: httpx.URL) -> Proxy | None:
         """Return the proxy that `url` goes through, None where it is connected to directly."""
-        if is_loopback_host(url.host) or self.no_proxy.covers(url):
+        if is_loopback_host(url.host) or any(entry.covers(url) for entry in self.no_proxy):
             return None
         return self.by_scheme.get(url.scheme)
 
@@ -160,7 +152,7 @@ class Network:
         if is_read_later and certificate_folders is not None:
             _check_folders(certificate_folders)
         proxy = network.proxies.by_scheme.get("https")
-        if proxy and not network.proxies.no_proxy.is_all:
+        if proxy and all(entry.name != _ANY for entry in network.proxies.no_proxy):
             proxy.checked(network.certificates)
         return network
 

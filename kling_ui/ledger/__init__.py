@@ -14,6 +14,7 @@ from kling_ui.ledger.generation import (
     GenerationError,
     GenerationSet,
     Status,
+    stamp_of,
 )
 from kling_ui.ledger.history_query import (
     HistoryQuery,
@@ -42,4 +43,5 @@ __all__ = [
     "SearchTerm",
     "SetTotals",
     "Status",
+    "stamp_of",
 ]

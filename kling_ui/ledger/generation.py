@@ -1,6 +1,7 @@
 """The values that ledger, service and UI exchange: a generation, its status, its error."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -148,3 +149,8 @@ SIMULATOR = "simulator"
 
 LIVE = "aimlapi"
 """The `origin` of what the AI/ML API made, at whatever address it was asked."""
+
+
+def stamp_of(moment: datetime) -> str:
+    """Return a moment as the ledger writes it."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")

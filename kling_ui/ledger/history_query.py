@@ -41,7 +41,6 @@ class HistoryQuery:
     Empty tuples and None filter nothing; `models` None likewise, an empty one finds nothing.
     """
 
-    owner: str
     terms: tuple[SearchTerm, ...] = ()
     models: tuple[str, ...] | None = None
     statuses: tuple[Status, ...] = ()
@@ -68,19 +67,19 @@ class SetTotals:
     totals: HistoryTotals
 
 
-def matching(query: HistoryQuery) -> _Condition:
-    """Return the condition that the rows of a query meet."""
+def matching(owner: str, query: HistoryQuery) -> _Condition:
+    """Return the condition that the rows of an owner's query meet."""
     table = GENERATIONS.c
-    conditions = [table.owner == query.owner, table.deleted_at.is_(None), *_filters(query)]
+    conditions = [table.owner == owner, table.deleted_at.is_(None), *_filters(query)]
     return sa.and_(*conditions, *(_holds(term) for term in query.terms))
 
 
-def in_order(query: HistoryQuery, *, after: str | None = None) -> sa.Select[Any]:
-    """Return the rows of a query, those behind the row `after` (an id) where one is named."""
+def in_order(owner: str, query: HistoryQuery, *, after: str | None = None) -> sa.Select[Any]:
+    """Return the rows of an owner's query; `after`: those behind the row of this id."""
     keys = _sort_keys(query.sort, GENERATIONS.c)
     is_rising = query.sort is HistorySort.OLDEST
     order = [key.asc() if is_rising else key.desc() for key in keys]
-    found = sa.select(GENERATIONS).where(matching(query)).order_by(*order)
+    found = sa.select(GENERATIONS).where(matching(owner, query)).order_by(*order)
     if after is None:
         return found
     row = GENERATIONS.alias()

@@ -33,6 +33,7 @@ from kling_ui.ledger.generation import (
     GenerationError,
     GenerationSet,
     Status,
+    stamp_of,
 )
 from kling_ui.ledger.history_query import HistoryQuery, HistoryTotals, SetTotals
 from kling_ui.ledger.rows import generation_of
@@ -250,6 +251,7 @@ class Ledger:
 
     def history(
         self,
+        owner: str,
         query: HistoryQuery,
         *,
         limit: int,
@@ -257,18 +259,18 @@ class Ledger:
         after: str | None = None,
         among: Collection[str] | None = None,
     ) -> list[Generation]:
-        """Return up to `limit` generations of a query, from `offset` or behind the id `after`.
+        """Return up to `limit` generations of an owner's query, from `offset` on.
 
-        `among`: those of these ids only.
+        `after`: those behind this id; `among`: those of these ids only.
         """
-        found = history_query.in_order(query, after=after).limit(limit).offset(offset)
+        found = history_query.in_order(owner, query, after=after).limit(limit).offset(offset)
         if among is not None:
             found = found.where(GENERATIONS.c.id.in_(among))
         return self._read(found)
 
-    def history_totals(self, query: HistoryQuery) -> HistoryTotals:
-        """Return how many a query finds in all, and what they cost."""
-        return self._totals(history_query.matching(query))
+    def history_totals(self, owner: str, query: HistoryQuery) -> HistoryTotals:
+        """Return how many an owner's query finds in all, and what they cost."""
+        return self._totals(history_query.matching(owner, query))
 
     def deleted_totals(self, owner: str) -> HistoryTotals:
         """Return how many generations an owner has deleted, and what they had cost."""
@@ -371,7 +373,7 @@ class Ledger:
 
     def stamp(self) -> str:
         """Return the time now as the ledger writes it."""
-        return self._now().astimezone(UTC).isoformat(timespec="milliseconds")
+        return stamp_of(self._now())
 
     def disclaim_inputs(self, references: Collection[str]) -> None:
         """Note that these inputs are gone, whosever they were."""

@@ -4,6 +4,7 @@ from kling_ui.ledger import (
     ErrorKind,
     Generation,
     GenerationError,
+    HistoryQuery,
     HistorySort,
     HistoryTotals,
     LedgerError,
@@ -21,8 +22,8 @@ from kling_ui.service.files import POSTER, VIDEO, telling_name
 from kling_ui.service.history import (
     UNDO_SECONDS,
     HistoryChanges,
-    HistoryFilter,
     HistoryPage,
+    history_query,
 )
 from kling_ui.service.preferences import MOST_PARALLEL
 from kling_ui.service.runtime import Runtime
@@ -46,8 +47,8 @@ __all__ = [
     "Generation",
     "GenerationError",
     "HistoryChanges",
-    "HistoryFilter",
     "HistoryPage",
+    "HistoryQuery",
     "HistorySort",
     "HistoryTotals",
     "LedgerError",
@@ -62,5 +63,6 @@ __all__ = [
     "Usage",
     "VideoRecipe",
     "continued",
+    "history_query",
     "telling_name",
 ]

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, time, timedelta
 
-from kling_ui.ledger import LIVE, DayBudget, Ledger
+from kling_ui.ledger import LIVE, DayBudget, Ledger, stamp_of
 from kling_ui.service import messages
 
 ASSUMED_USD = 1.0
@@ -40,7 +40,7 @@ class DayLimit:
         """Return what the API charges, or may charge, for what was sent since midnight UTC."""
         return await asyncio.to_thread(
             self._ledger.spent_since,
-            self._midnight().isoformat(timespec="milliseconds"),
+            stamp_of(self._midnight()),
             origin=LIVE,
             assumed_usd=ASSUMED_USD,
         )
@@ -51,7 +51,7 @@ class DayLimit:
             return None
         return DayBudget(
             usd=self._usd,
-            since=self._midnight().isoformat(timespec="milliseconds"),
+            since=stamp_of(self._midnight()),
             assumed_usd=ASSUMED_USD,
             explanation=messages.day_limit_waits(self._usd),
         )

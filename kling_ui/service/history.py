@@ -4,20 +4,20 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from kling_ui import catalog
 from kling_ui.ledger import (
     Generation,
     HistoryQuery,
-    HistorySort,
     HistoryTotals,
     Ledger,
     LedgerError,
     SearchTerm,
     SetTotals,
-    Status,
+    stamp_of,
 )
 from kling_ui.service.files import Files
 from kling_ui.service.owned_inputs import OwnedInputs
@@ -39,41 +39,24 @@ _MOST_CHANGES = 200
 _NO_TOTALS = HistoryTotals(count=0, usd=0.0, simulated_usd=0.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryFilter:
-    """What to find: every word of `search` in prompt, effect, model or id; empty finds all.
+def history_query(
+    search: str = "",
+    *,
+    tasks: tuple[catalog.Task, ...] = (),
+    models: tuple[str, ...] = (),
+    **more: Any,
+) -> HistoryQuery:
+    """Return the query that finds every word of `search` in prompt, effect, model or id.
 
-    `models` and `sets` are ids, `tasks` those that the models belong to. None and empty filter
-    nothing.
+    `models` are ids, `tasks` those that the models belong to; empty ones filter nothing. `more` is
+    what HistoryQuery takes besides.
     """
-
-    search: str = ""
-    tasks: tuple[catalog.Task, ...] = ()
-    models: tuple[str, ...] = ()
-    statuses: tuple[Status, ...] = ()
-    is_starred: bool | None = None
-    is_simulated: bool | None = None
-    sets: tuple[str, ...] = ()
-    sort: HistorySort = HistorySort.NEWEST
-
-    def query(self, owner: str) -> HistoryQuery:
-        """Return what to ask the ledger for an owner."""
-        return HistoryQuery(
-            owner=owner,
-            terms=tuple(_term(word) for word in self.search[:_LONGEST_SEARCH].split()),
-            models=self._models(),
-            statuses=self.statuses,
-            is_starred=self.is_starred,
-            is_simulated=self.is_simulated,
-            sets=self.sets,
-            sort=self.sort,
-        )
-
-    def _models(self) -> tuple[str, ...] | None:
-        if not self.tasks:
-            return self.models or None
-        of_tasks = [model.id for model in catalog.MODELS.values() if model.task in self.tasks]
-        return tuple(each for each in of_tasks if not self.models or each in self.models)
+    wanted = models or None
+    if tasks:
+        of_tasks = [model.id for model in catalog.MODELS.values() if model.task in tasks]
+        wanted = tuple(each for each in of_tasks if not models or each in models)
+    terms = tuple(_term(word) for word in search[:_LONGEST_SEARCH].split())
+    return HistoryQuery(terms=terms, models=wanted, **more)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +110,7 @@ class History:
     async def page(
         self,
         owner: str | None,
-        wanted: HistoryFilter,
+        query: HistoryQuery,
         *,
         limit: int,
         offset: int = 0,
@@ -136,32 +119,30 @@ class History:
         """Return a page of what is found: from `offset`, or behind the generation `after`."""
         if not owner:
             return HistoryPage()
-        query = wanted.query(owner)
 
         def read() -> HistoryPage:
             # The stamp first: what changes while the rest is read is told once more.
             stamp = self._ledger.last_change(owner)
-            rows = self._ledger.history(query, limit=limit, offset=offset, after=after)
-            return self._page(query, rows, stamp)
+            rows = self._ledger.history(owner, query, limit=limit, offset=offset, after=after)
+            return self._page(owner, query, rows, stamp)
 
         return await asyncio.to_thread(read)
 
     async def changes(
-        self, owner: str | None, wanted: HistoryFilter, *, since: str
+        self, owner: str | None, query: HistoryQuery, *, since: str
     ) -> HistoryChanges | None:
         """Return what has changed since the stamp of a page, or None where nothing has."""
         if not owner:
             return None
-        query = wanted.query(owner)
 
         def read() -> HistoryChanges | None:
             stamp = self._ledger.last_change(owner)
             if stamp == since:
                 return None
             ids = self._ledger.changed_since(owner, since, limit=_MOST_CHANGES + 1)
-            rows = self._ledger.history(query, limit=_MOST_CHANGES, among=ids)
+            rows = self._ledger.history(owner, query, limit=_MOST_CHANGES, among=ids)
             return HistoryChanges(
-                page=self._page(query, rows, stamp),
+                page=self._page(owner, query, rows, stamp),
                 ids=tuple(ids),
                 is_whole=len(ids) <= _MOST_CHANGES,
             )
@@ -205,7 +186,7 @@ class History:
         """Take deletions back that are a few seconds old; return the ids of these."""
         if not owner:
             return []
-        since = self._stamp(self._runtime.now() - _RESTORED_WITHIN)
+        since = stamp_of(self._runtime.now() - _RESTORED_WITHIN)
         return await asyncio.to_thread(self._ledger.restore, owner, ids, deleted_since=since)
 
     async def keep_purged(self) -> None:
@@ -226,7 +207,7 @@ class History:
 
         Files go first: a row that is not stripped yet is found again after a crash.
         """
-        before = self._stamp(self._runtime.now() - _PURGED_AFTER)
+        before = stamp_of(self._runtime.now() - _PURGED_AFTER)
         gone = self._ledger.deleted(before=before)
         if gone:
             self._strip(gone)
@@ -241,19 +222,17 @@ class History:
             first = min(row.deleted_at for row in gone if row.deleted_at)
             self._inputs.release(references, unused_since=datetime.fromisoformat(first))
 
-    def _page(self, query: HistoryQuery, rows: list[Generation], stamp: str) -> HistoryPage:
+    def _page(
+        self, owner: str, query: HistoryQuery, rows: list[Generation], stamp: str
+    ) -> HistoryPage:
         ids = {row.set_id for row in rows if row.set_id is not None}
         return HistoryPage(
-            sets=self._ledger.set_totals(query.owner, ids),
+            sets=self._ledger.set_totals(owner, ids),
             generations=tuple(self._files.as_on_disk(row) for row in rows),
-            totals=self._ledger.history_totals(query),
-            deleted=self._ledger.deleted_totals(query.owner),
+            totals=self._ledger.history_totals(owner, query),
+            deleted=self._ledger.deleted_totals(owner),
             stamp=stamp,
         )
-
-    @staticmethod
-    def _stamp(moment: datetime) -> str:
-        return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def _term(word: str) -> SearchTerm:

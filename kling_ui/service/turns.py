@@ -7,9 +7,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from kling_ui.ledger import AdmissionRules, Generation, Ledger, LedgerError, Status
+from kling_ui.ledger import AdmissionRules, Generation, Ledger, LedgerError, Status, stamp_of
 from kling_ui.service.day_limit import DayLimit
 from kling_ui.service.runs import Run
 from kling_ui.service.runtime import Runtime
@@ -113,13 +113,12 @@ class Turns:
                     await self._changed.wait()
 
     def _admit(self, waiting: list[str]) -> tuple[Generation, ...]:
-        counted_since = self._runtime.now().astimezone(UTC) - COUNTED_FOR
         return self._ledger.admit(
             AdmissionRules(
                 origin=self._origin,
                 key_hash=self._key_hash,
                 parallel=self._parallel(),
-                counted_since=_stamp(counted_since),
+                counted_since=stamp_of(self._runtime.now() - COUNTED_FOR),
                 day=self._day_limit.budget(),
             ),
             expected=waiting,
@@ -136,7 +135,3 @@ class Turns:
 def _has_to_wait(run: Run) -> bool:
     row = run.snapshot
     return row.status is Status.WAITING and row.admitted_at is None and not run.is_cancelled
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds")

@@ -5,6 +5,8 @@ import math
 from kling_ui.catalog import InvalidValuesError, find_model
 from kling_ui.service import Generation, LedgerError, Status
 
+NOTHING_SENT = "Nothing was sent, nothing was spent."
+
 _STATUSES = {
     Status.WAITING: ("Waiting to be sent", "Waiting"),
     Status.SUBMITTING: ("Sending your request", "Sending"),

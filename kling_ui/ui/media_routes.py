@@ -5,7 +5,6 @@ The pictures of the example cards are served beside them, to everybody, and sets
 Whoever has an id may look; where the app has a login, after it. Range and HEAD are answered.
 """
 
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -13,25 +12,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from kling_ui.catalog import MEDIA_TYPES
 from kling_ui.service import POSTER, VIDEO, Generation, LedgerError, Service, telling_name
 from kling_ui.ui.create.examples import EXAMPLES, EXAMPLES_PATH, FOLDER
 from kling_ui.ui.gradio_compat import is_logged_in
 from kling_ui.ui.zip_routes import zip_routes
 
-_TYPES = {
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".png": "image/png",
-    ".webp": "image/webp",
-    ".mp3": "audio/mpeg",
-    ".wav": "audio/wav",
-    ".m4a": "audio/mp4",
-    ".aac": "audio/aac",
-    ".ogg": "audio/ogg",
-    ".mp4": "video/mp4",
-    ".mov": "video/quicktime",
-    ".webm": "video/webm",
-}
 _HEADERS = {
     "x-content-type-options": "nosniff",
     # A name's bytes never change; `private` keeps them out of caches between us and the browser.
@@ -72,7 +58,7 @@ def media_routes(service: Service) -> list[Route]:
         shown = telling_name(generation) if name == VIDEO else name
         return FileResponse(
             path,
-            media_type=_media_type(path),
+            media_type=MEDIA_TYPES.get(path.suffix[1:].lower(), "application/octet-stream"),
             filename=shown,
             content_disposition_type=(
                 "attachment" if "download" in request.query_params else "inline"
@@ -102,7 +88,3 @@ def video_url(generation: Generation) -> str | None:
 def poster_url(generation: Generation) -> str | None:
     """Return where the first picture of a generation's video is served, or None."""
     return media_url(generation, POSTER) if generation.video else None
-
-
-def _media_type(path: Path) -> str:
-    return _TYPES.get(path.suffix.lower(), "application/octet-stream")

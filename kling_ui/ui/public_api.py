@@ -9,6 +9,7 @@ import gradio as gr
 from kling_ui.catalog import MODELS, InvalidValuesError, Problem
 from kling_ui.service import DayLimitError, Generation, GenerationError, RefusedBatchError, Service
 from kling_ui.ui.create.memory import PROMPT
+from kling_ui.ui.formatting import NOTHING_SENT
 from kling_ui.ui.history.filters import InvalidFilterError, read_filters
 from kling_ui.ui.identity import address_of, caller_of, owner_of
 from kling_ui.ui.media_routes import poster_url, video_url
@@ -236,7 +237,7 @@ def _invalid(name: str, message: str) -> InvalidValuesError:
 
 def _refusal(message: str) -> gr.Error:
     # What is refused here was not sent; the message goes to the caller as it is.
-    return gr.Error(f"{message} Nothing was sent, nothing was spent.", print_exception=False)
+    return gr.Error(f"{message} {NOTHING_SENT}", print_exception=False)
 
 
 def generation_json(generation: Generation) -> dict[str, Any]:

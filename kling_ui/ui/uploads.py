@@ -16,15 +16,14 @@ from gradio.utils import get_upload_folder
 
 from kling_ui.catalog import InvalidValuesError, with_leaves
 from kling_ui.service import LedgerError
-from kling_ui.ui.formatting import ledger_trouble
+from kling_ui.ui.formatting import NOTHING_SENT, ledger_trouble
 
 LONGEST_PATH = 4096
 LONGEST_REFUSAL = 200
-_NOTHING_SENT = "Nothing was sent, nothing was spent."
-UNREADABLE_VALUE = f"A value can't be read. {_NOTHING_SENT}"
+UNREADABLE_VALUE = f"A value can't be read. {NOTHING_SENT}"
 _REFUSAL = (
     "A file has to be uploaded here first; a path or an address in its place is not taken. "
-    f"{_NOTHING_SENT}"
+    f"{NOTHING_SENT}"
 )
 _PATH = re.compile(r"(?:^|[\s'\"(=])(?:[A-Za-z]:)?[\\/]\S")
 _log = logging.getLogger(__name__)
@@ -48,7 +47,7 @@ class GuardedBlocks(gr.Blocks):  # type: ignore[misc]  # Gradio leaves it untype
                 block_fn, inputs, *arguments, event_data=event_data, **more
             )
         except InvalidValuesError as exc:
-            raise gr.Error(f"{exc} {_NOTHING_SENT}", print_exception=False) from exc
+            raise gr.Error(f"{exc} {NOTHING_SENT}", print_exception=False) from exc
         except LedgerError as exc:
             said = ledger_trouble(exc)
             raise gr.Error(said, title="History can't be read", print_exception=False) from exc

@@ -10,7 +10,7 @@ from PIL import Image
 
 from kling_ui.catalog import MODELS, Task
 from kling_ui.ledger import LIVE, SIMULATOR, UNFINISHED, Generation, Status
-from kling_ui.service import HistoryFilter, HistorySort
+from kling_ui.service import HistorySort, history_query
 
 IMAGE_MODEL = "kling-video/v1.6/standard/image-to-video"
 EFFECTS_MODEL = "klingai/kling-video-v1.6-standard-effects"
@@ -51,7 +51,7 @@ def found(service):
     async def finding(search="", *, owner="local", limit=100, offset=0, after=None, **wanted):
         page = await service.history.page(
             owner,
-            HistoryFilter(search=search, **wanted),
+            history_query(search, **wanted),
             limit=limit,
             offset=offset,
             after=after,
@@ -157,7 +157,7 @@ async def test_count_and_sum_are_of_all_that_is_found_and_samples_are_apart(add,
     add("b", origin=LIVE, usd_spent=0.7)
     add("c", origin=LIVE, usd_spent=9.0, status=Status.FAILED)
     add("d", usd_spent=0.21)
-    page = await service.history.page("local", HistoryFilter(), limit=1)
+    page = await service.history.page("local", history_query(), limit=1)
     assert page.totals.count == 4
     assert (page.totals.usd, page.totals.simulated_usd) == pytest.approx((2.1, 0.21))
 
@@ -165,8 +165,8 @@ async def test_count_and_sum_are_of_all_that_is_found_and_samples_are_apart(add,
 async def test_nobody_has_no_history(add, service):
     row = add("a", owner="")
     for owner in (None, ""):
-        assert (await service.history.page(owner, HistoryFilter(), limit=9)).generations == ()
-        assert await service.history.changes(owner, HistoryFilter(), since="") is None
+        assert (await service.history.page(owner, history_query(), limit=9)).generations == ()
+        assert await service.history.changes(owner, history_query(), since="") is None
         assert await service.history.delete(owner, [row.id]) == []
         assert await service.history.restore(owner, [row.id]) == []
 
@@ -182,7 +182,7 @@ async def test_a_finished_video_is_kept_with_its_length_and_size(service):
 
 async def test_changes_are_told_once_and_name_what_is_gone(add, service):
     one, two = add("a"), add("b")
-    history, everything = service.history, HistoryFilter()
+    history, everything = service.history, history_query()
     page = await history.page("local", everything, limit=9)
     assert await history.changes("local", everything, since=page.stamp) is None
     new = add("c")
@@ -280,7 +280,7 @@ async def test_deleting_everything_changes_no_sum(add, service, ledger, runtime)
     runtime.pass_by(seconds=30)
     service.history.purge()
     assert ledger.spent_since(since, origin=LIVE, assumed_usd=5.0) == before
-    page = await service.history.page("local", HistoryFilter(), limit=9)
+    page = await service.history.page("local", history_query(), limit=9)
     assert (page.totals.count, page.deleted.count) == (0, 3)
     assert page.deleted.usd == pytest.approx(2.1)
 
@@ -332,5 +332,5 @@ async def test_a_deleted_simulated_run_is_not_picked_up_again(add, service):
 
 def test_every_model_is_found_by_its_title():
     for model in MODELS.values():
-        terms = HistoryFilter(search=model.title).query("local").terms
+        terms = history_query(model.title).terms
         assert all(model.id in term.models for term in terms if term.text != "·")

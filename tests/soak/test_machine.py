@@ -401,7 +401,7 @@ class AnyOrder(RuleBasedStateMachine):
     def _assert_deletions_change_no_sum(self, tasks):
         charged = sum(tasks[row.id].usd for row in self._rows(Status.COMPLETED))
         ledger = self.ledger
-        totals = [ledger.history_totals(HistoryQuery(owner=owner)) for owner in OWNERS]
+        totals = [ledger.history_totals(owner, HistoryQuery()) for owner in OWNERS]
         totals += [ledger.deleted_totals(owner) for owner in OWNERS]
         assert sum(each.simulated_usd for each in totals) == pytest.approx(charged)
         assert sum(each.count for each in totals) == len(self._rows())

@@ -1,10 +1,10 @@
-"""Search and filters as a caller or the page writes them, read into a `HistoryFilter`."""
+"""Search and filters as a caller or the page writes them, read into a `HistoryQuery`."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from kling_ui.catalog import MODELS, Task
-from kling_ui.service import HistoryFilter, HistorySort, Status
+from kling_ui.service import HistoryQuery, HistorySort, Status, history_query
 
 T = TypeVar("T")
 
@@ -18,7 +18,7 @@ class InvalidFilterError(ValueError):
     """A filter that does not exist or a value that it does not take; the message names it."""
 
 
-def read_filters(search: Any, filters: Any, sort: Any = None) -> HistoryFilter:
+def read_filters(search: Any, filters: Any, sort: Any = None) -> HistoryQuery:
     """Return what is meant; None and "" filter nothing. Raises InvalidFilterError."""
     if search is not None and not isinstance(search, str):
         raise InvalidFilterError("search: must be text.")
@@ -29,8 +29,8 @@ def read_filters(search: Any, filters: Any, sort: Any = None) -> HistoryFilter:
     if unknown is not None:
         names = ", ".join(NAMES)
         raise InvalidFilterError(f"filters: there is no {_told(unknown)}; there are {names}.")
-    return HistoryFilter(
-        search=search or "",
+    return history_query(
+        search or "",
         tasks=_read(given, "task", Task),
         models=tuple(each for found in _read(given, "model", _models) for each in found),
         statuses=_read(given, "status", Status),

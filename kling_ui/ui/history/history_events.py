@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from kling_ui.service import HistoryFilter, Service
+from kling_ui.service import HistoryQuery, Service
 from kling_ui.ui.asked_view import answering, asked_view
 from kling_ui.ui.event_options import AT_ONCE
 from kling_ui.ui.history import tiles, toolbar
@@ -77,7 +77,7 @@ class HistoryEvents:
         return tiles.page_answer(page, asked=asked.number, is_first=is_first, limit=PAGE)
 
 
-def _filters(asked: Question) -> HistoryFilter:
+def _filters(asked: Question) -> HistoryQuery:
     """Return the filter; what an address of somebody else's asks in vain filters nothing."""
     given = {name: asked.values[name] for name in NAMES if name in asked.values}
     search, sort = asked.values.get("q"), asked.values.get("sort")

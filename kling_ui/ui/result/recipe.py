@@ -7,15 +7,21 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kling_ui.catalog import MODELS, MediaParam, Model, Param, is_reference, output_seconds
+from kling_ui.catalog import (
+    MEDIA_TYPES,
+    MODELS,
+    MediaParam,
+    Model,
+    Param,
+    is_reference,
+    output_seconds,
+)
 from kling_ui.service import Generation
 from kling_ui.ui import formatting
 from kling_ui.ui.media_routes import media_url
 
 _SLIMMEST, _WIDEST = 0.4, 2.5
 _REFERENCE = "input:"
-_KINDS = {"mp3": "audio", "wav": "audio", "m4a": "audio", "aac": "audio"}
-_KINDS |= dict.fromkeys(("mp4", "mov", "webm"), "video")
 _LONGEST_CHIP = 60
 _WORDLESS = ("model", "prompt", "multi_prompt")
 """What is shown in other places than the chips."""
@@ -187,7 +193,7 @@ _PARTS = {
 def _shown(generation: Generation, label: str, value: str) -> InputShown:
     if is_reference(value):
         name = value.removeprefix(_REFERENCE)
-        kind = _KINDS.get(name.rsplit(".", 1)[-1], "image")
+        kind = MEDIA_TYPES[name.rpartition(".")[2]].partition("/")[0]
         return InputShown(label=label, kind=kind, address=media_url(generation, name))
     is_link = value[:8].lower().startswith(("http://", "https://"))
     return InputShown(label=label, kind="link", address=value if is_link else None)

@@ -18,6 +18,7 @@ from kling_ui.service import (
 from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.fields.painting import not_paintable
 from kling_ui.ui.event_options import QUIET, SENDING
+from kling_ui.ui.formatting import NOTHING_SENT
 from kling_ui.ui.question import Question
 from kling_ui.ui.result import panel
 from kling_ui.ui.result.stage import Painted, Stage
@@ -26,7 +27,6 @@ from kling_ui.ui.uploads import as_uploads
 from kling_ui.ui.visit import Visit
 
 _TO_THE_FORM = "() => window.klingResult.toForm()"
-_NOTHING_SENT = "Nothing was sent, nothing was spent."
 _LONGEST_VIDEO_SECONDS = 3600.0
 
 
@@ -111,7 +111,7 @@ class RepeatEvents:
             exported = await self._service.exported(generation)
             if exported.missing:
                 names = _labels(exported.model, exported.missing)
-                gr.Warning(f"{names}: the file is no longer here. {_NOTHING_SENT}")
+                gr.Warning(f"{names}: the file is no longer here. {NOTHING_SENT}")
                 return
             prepared = await self._service.prepare(
                 exported.model, exported.values, owner=visit.owner
@@ -120,7 +120,7 @@ class RepeatEvents:
             yield stage.sending()
             made = await self._service.submit(prepared, owner=visit.owner)
         except (InvalidValuesError, DayLimitError) as exc:
-            gr.Warning(f"{exc} {_NOTHING_SENT}")
+            gr.Warning(f"{exc} {NOTHING_SENT}")
             yield stage.paint(generation, visit)
             return
         if not made.status.is_final:

@@ -10,13 +10,12 @@ from html import escape
 from kling_ui.ui import formatting
 from kling_ui.ui.asked_view import answer
 from kling_ui.ui.create import launch
+from kling_ui.ui.formatting import NOTHING_SENT
 from kling_ui.ui.sets.plan import Plan, PlannedCell, Total
 from kling_ui.ui.sets.variations import MOST_CELLS, MOST_TAKES, Axis, Option
 
 SCRIPT = "window.klingPlan.connect(element, trigger, props, watch);"
 """Hands the component to `set_plan.js`."""
-
-_NOTHING_SENT = "Nothing was sent, nothing was spent."
 
 
 def frame() -> str:
@@ -76,7 +75,7 @@ def submitted(set_id: str, *, asked: str) -> str:
 
 def told(message: str, *, asked: str) -> str:
     """Say why nothing was sent."""
-    said = message if message.endswith(_NOTHING_SENT) else f"{message} {_NOTHING_SENT}"
+    said = message if message.endswith(NOTHING_SENT) else f"{message} {NOTHING_SENT}"
     return answer("told", escape(said), asked=asked, unlike=_never_twice())
 
 

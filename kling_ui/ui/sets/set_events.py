@@ -7,14 +7,12 @@ import gradio as gr
 from kling_ui.service import LedgerError, RefusedBatchError, Service
 from kling_ui.ui.asked_view import answering, asked_view
 from kling_ui.ui.event_options import AT_ONCE, SENDING
-from kling_ui.ui.formatting import ledger_trouble
+from kling_ui.ui.formatting import NOTHING_SENT, ledger_trouble
 from kling_ui.ui.question import Question
 from kling_ui.ui.sets import set_view
 from kling_ui.ui.sets.set_grid import newest_tries
 from kling_ui.ui.submissions import Submissions
 from kling_ui.ui.visit import Visit
-
-NOTHING_SENT = "Nothing was sent, nothing was spent."
 
 
 class SetEvents:

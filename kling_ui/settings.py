@@ -15,16 +15,14 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
+PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+CERTIFICATE_NAMES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 KEY_NAMES = ("AIML_API_KEY", "AIMLAPI_KEY", "AIMLAPI_API_KEY")
 LIVE_BASE_URL = "https://api.aimlapi.com"
 DEFAULT_FOLDER = "data"
 SPACE_DAY_USD = 5.0
 """What a Space with a key may spend a day where nothing else is set."""
 
-_OF_LIBRARIES = (
-    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
-    *("SSL_CERT_FILE", "SSL_CERT_DIR"),
-)
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -162,7 +160,7 @@ def _decoded(raw: bytes) -> str | None:
 
 
 def _is_for_libraries(name: str) -> bool:
-    return name.startswith("GRADIO_") or name.upper() in _OF_LIBRARIES
+    return name.startswith("GRADIO_") or name.upper() in (*PROXY_NAMES, *CERTIFICATE_NAMES)
 
 
 def _unquoted(value: str) -> str:

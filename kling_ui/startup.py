@@ -17,7 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from kling_ui.settings import Settings
+from kling_ui.settings import CERTIFICATE_NAMES, PROXY_NAMES, Settings
 
 LEDGER = "kling-ui.db"
 MOUNTS = Path("/proc/self/mounts")
@@ -33,8 +33,6 @@ _OURS = frozenset(
     | {LEDGER + suffix for suffix in ("", "-wal", "-shm", "-journal", ".lock")}
 )
 _LOCAL_FUSE = ("fuse.fuse-overlayfs", "fuse.mergerfs", "fuse.bindfs", "fuse.gocryptfs")
-_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _NO_LOCKS = (errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS, errno.EPERM, errno.EINVAL)
 _M_MMAP_THRESHOLD = -3
 """The parameter of glibc's mallopt(3): from what size on memory goes back when it is freed."""
@@ -214,11 +212,11 @@ def prepare_environment(environ: MutableMapping[str, str], settings: Settings) -
     """
     environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     environ["GRADIO_TEMP_DIR"] = UPLOADS
-    _forget(environ, *_PROXIES, keep=("HTTPS_PROXY",) if settings.share else ())
+    _forget(environ, *PROXY_NAMES, keep=("HTTPS_PROXY",) if settings.share else ())
     environ["NO_PROXY"] = environ["no_proxy"] = "127.0.0.1,localhost"
     if settings.is_simulated:
-        _forget(environ, *_CERTIFICATES)
-    for name in _CERTIFICATES:
+        _forget(environ, *CERTIFICATE_NAMES)
+    for name in CERTIFICATE_NAMES:
         if environ.get(name):
             environ[name] = str(Path(environ[name]).absolute())  # the working folder will change
     # Gradio looks for a free port at this name, but knows no IPv6 there.

@@ -25,8 +25,10 @@ class Balance:
 
     async def usd(self, *, within_seconds: float = 0.1) -> float | None:
         """Return the balance as far as it is known; a new answer is awaited that long only."""
-        if self._is_old and (self._asking is None or self._asking.done()):
-            self._asked_at = self._monotonic()
+        now = self._monotonic()
+        is_old = self._asked_at is None or now - self._asked_at >= FRESH_SECONDS
+        if is_old and (self._asking is None or self._asking.done()):
+            self._asked_at = now
             self._asking = asyncio.create_task(self._ask())
         if self._asking is not None:
             await asyncio.wait({self._asking}, timeout=within_seconds)
@@ -38,10 +40,6 @@ class Balance:
             self._asking.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._asking
-
-    @property
-    def _is_old(self) -> bool:
-        return self._asked_at is None or self._monotonic() - self._asked_at >= FRESH_SECONDS
 
     async def _ask(self) -> None:
         try:

@@ -26,15 +26,10 @@ class DayLimit:
     """The limit of `usd` a day (None: no limit), measured by the ledger."""
 
     def __init__(self, usd: float | None, *, ledger: Ledger, now: Callable[[], datetime]) -> None:
-        self._usd = usd
+        self.usd = usd
         self._ledger = ledger
         self._now = now
         self._turn = asyncio.Lock()
-
-    @property
-    def usd(self) -> float | None:
-        """What one day may cost; None: there is no limit."""
-        return self._usd
 
     async def spent_usd(self) -> float:
         """Return what the API charges, or may charge, for what was sent since midnight UTC."""
@@ -47,13 +42,13 @@ class DayLimit:
 
     def budget(self) -> DayBudget | None:
         """Return the limit for the ledger to keep, None where there is none."""
-        if self._usd is None:
+        if self.usd is None:
             return None
         return DayBudget(
-            usd=self._usd,
+            usd=self.usd,
             since=stamp_of(self._midnight()),
             assumed_usd=ASSUMED_USD,
-            explanation=messages.day_limit_waits(self._usd),
+            explanation=messages.day_limit_waits(self.usd),
         )
 
     def _midnight(self) -> datetime:
@@ -65,7 +60,7 @@ class DayLimit:
 
         Without turns, many clicks at once would all be measured before any of them counts.
         """
-        if self._usd is None:
+        if self.usd is None:
             yield
             return
         async with self._turn:
@@ -76,14 +71,14 @@ class DayLimit:
 
     async def reached(self) -> str | None:
         """Return what to tell people where the day's limit is reached, else None."""
-        if self._usd is None:
+        if self.usd is None:
             return None
         spent = await self.spent_usd()
         # A sum of floats may fall short of what it adds up to by the last digit.
-        if round(spent, 6) < self._usd:
+        if round(spent, 6) < self.usd:
             return None
         left = (self._midnight() + timedelta(days=1) - self._now()).total_seconds()
-        return reached_words(self._usd, left)
+        return reached_words(self.usd, left)
 
 
 def reached_words(usd: float, seconds_left: float) -> str:

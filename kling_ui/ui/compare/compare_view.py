@@ -143,9 +143,7 @@ def _slot(slot: Slot, number: int) -> str:
         else f'<span class="k-slot-name">{title}</span>'
     )
     has_video = generation is not None and generation.video is not None
-    tools = _sound(slot, letter) if has_video else ""
-    if has_video and slot.is_mine:
-        tools += _star(slot, letter)
+    tools = _tools(slot, letter) if has_video else ""
     return (
         f'<section class="k-slot" data-id="{escape(slot.id)}" aria-label="{letter}: '
         f'{escape(title)}" style="--ratio:{_ratio(generation):.4f}">'
@@ -154,16 +152,14 @@ def _slot(slot: Slot, number: int) -> str:
     )
 
 
-def _sound(slot: Slot, letter: str) -> str:
+def _tools(slot: Slot, letter: str) -> str:
     is_silent = slot.playback is not None and not slot.playback.has_sound
     label = f"{letter} has no sound" if is_silent else f"Sound from {letter}"
-    state = " disabled" if is_silent else " aria-pressed=false"
-    return _button("sound", label, more=state)
-
-
-def _star(slot: Slot, letter: str) -> str:
+    sound = _button("sound", label, more=" disabled" if is_silent else " aria-pressed=false")
+    if not slot.is_mine:
+        return sound
     is_on = slot.generation is not None and slot.generation.is_starred
-    return _button("star", f"Star {letter}", more=f" aria-pressed={str(is_on).lower()}")
+    return sound + _button("star", f"Star {letter}", more=f" aria-pressed={str(is_on).lower()}")
 
 
 def _screen(slot: Slot, letter: str) -> str:

@@ -2,21 +2,12 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from kling_ui.service import Estimate
 
 ASKS_SECONDS = 4.0
 _ON_THE_WAY_SECONDS = 2.0
 """A press at the last moment still has to get here."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """The request, or requests, that was asked about; `until` on the monotonic clock."""
-
-    request: object
-    until: float
 
 
 def must_ask(estimate: Estimate, above_usd: float) -> bool:
@@ -30,16 +21,15 @@ class Confirmation:
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._asked: dict[str, Asked] = {}
+        self._asked: dict[str, tuple[object, float]] = {}  # what was asked, until when
 
     def ask(self, session: str, request: object) -> None:
         """Note that a page asks about a request now."""
         now = self._monotonic()
-        self._asked = {each: asked for each, asked in self._asked.items() if asked.until > now}
-        until = now + ASKS_SECONDS + _ON_THE_WAY_SECONDS
-        self._asked[session] = Asked(request=request, until=until)
+        self._asked = {each: asked for each, asked in self._asked.items() if asked[1] > now}
+        self._asked[session] = request, now + ASKS_SECONDS + _ON_THE_WAY_SECONDS
 
     def take(self, session: str, request: object) -> bool:
         """Tell whether a page was just asked about this very request; it counts once."""
-        asked = self._asked.pop(session, None)
-        return asked is not None and asked.until > self._monotonic() and asked.request == request
+        asked, until = self._asked.pop(session, (None, 0.0))
+        return until > self._monotonic() and asked == request

@@ -6,7 +6,8 @@ import logging
 import time
 from collections.abc import Callable
 
-from kling_ui.client import Client, ClientError
+from kling_ui.client import ClientError
+from kling_ui.service.provider import Provider
 
 FRESH_SECONDS = 60.0
 
@@ -16,7 +17,9 @@ _log = logging.getLogger(__name__)
 class Balance:
     """The last balance that the provider told, in USD."""
 
-    def __init__(self, client: Client, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, client: Provider, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._client = client
         self._monotonic = monotonic
         self._usd: float | None = None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kling_ui.client import AccessDeniedError, Client, ClientError, Route
+from kling_ui.client import AccessDeniedError, ClientError, Route
 from kling_ui.ledger import LIVE, SIMULATOR, Generation, Ledger, LedgerError
 from kling_ui.service.balance import Balance
 from kling_ui.service.context import PollSettings, RunContext
@@ -18,6 +18,7 @@ from kling_ui.service.day_limit import DayLimit
 from kling_ui.service.estimates import Estimates
 from kling_ui.service.files import Files
 from kling_ui.service.live_catalog import LiveCatalog
+from kling_ui.service.provider import Provider
 from kling_ui.service.runtime import Runtime
 from kling_ui.service.turns import Turns
 from kling_ui.service.waits import UsualWaits
@@ -66,7 +67,7 @@ class ConnectionFactory:
     day_usd: float | None
 
     def connection(
-        self, client: Client, origin: str, *, simulator_seconds: float | None = None
+        self, client: Provider, origin: str, *, simulator_seconds: float | None = None
     ) -> Connection:
         """Return a new connection; `simulator_seconds` is None where the live API is asked."""
         ledger, now = self.ledger, self.runtime.now
@@ -114,8 +115,8 @@ class Connector:
     simulator first where it does not run yet. Both block.
     """
 
-    live: Callable[[str], Client]
-    simulator: Callable[[], Client]
+    live: Callable[[str], Provider]
+    simulator: Callable[[], Provider]
     simulator_seconds: float
 
 
@@ -225,7 +226,7 @@ class Connections:
         _log.info("new requests go to %s", connection.origin)
 
 
-async def _balance(client: Client) -> float:
+async def _balance(client: Provider) -> float:
     """Ask what the account behind a key holds; raise CannotConnectError in words."""
     try:
         async with asyncio.timeout(KEY_CHECK_SECONDS):

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from kling_ui import catalog
 from kling_ui.client import (
     AccessDeniedError,
-    Client,
     KeyRefusedError,
     LogEntry,
     Route,
@@ -22,6 +21,7 @@ from kling_ui.service import messages, policy
 from kling_ui.service.estimates import Estimates
 from kling_ui.service.files import Files
 from kling_ui.service.live_catalog import LiveCatalog
+from kling_ui.service.provider import Provider
 from kling_ui.service.runs import Run
 from kling_ui.service.runtime import Runtime
 from kling_ui.service.turns import Turns
@@ -117,7 +117,7 @@ class RunContext:
     status words that were logged as new to us.
     """
 
-    client: Client
+    client: Provider
     ledger: Ledger
     files: Files
     body_of: Callable[[Generation], Mapping[str, Any] | None]

@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kling_ui.catalog import MODELS
-from kling_ui.client import Client, ClientError, Deprecation, ModelList
+from kling_ui.client import ClientError, Deprecation, ModelList
 from kling_ui.service.model_check import ModelCheck, check_models
+from kling_ui.service.provider import Provider
 
 REFRESH_SECONDS = 600.0
 """How long the list of models is taken as it is before it is asked for again."""
@@ -36,7 +37,7 @@ class LiveCatalog:
     def __init__(
         self,
         *,
-        client: Client,
+        client: Provider,
         folder: Path,
         origin: str,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,

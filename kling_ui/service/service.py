@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kling_ui import catalog
-from kling_ui.client import Client, Route
+from kling_ui.client import Route
 from kling_ui.ledger import (
     SIMULATOR,
     Generation,
@@ -32,6 +32,7 @@ from kling_ui.service.live_catalog import LiveCatalog
 from kling_ui.service.owned_inputs import Kind, OwnedInputs
 from kling_ui.service.owner_actions import OwnerActions, owns
 from kling_ui.service.preferences import Preferences
+from kling_ui.service.provider import Provider
 from kling_ui.service.request_export import RequestExport, export_request
 from kling_ui.service.runs import Registry
 from kling_ui.service.runtime import Runtime
@@ -53,7 +54,7 @@ class Service:
     def __init__(
         self,
         *,
-        client: Client,
+        client: Provider,
         ledger: Ledger,
         folder: Path,
         origin: str,

@@ -1,6 +1,8 @@
-"""What an address or a host name may be for a download: public, this machine, or private."""
+"""What a web address is, and what its host may be for a download: public, here, or private."""
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+import httpx
 
 IPAddress = IPv4Address | IPv6Address
 
@@ -16,6 +18,24 @@ _PRIVATE_ZONES = frozenset(
     {"localhost", "local", "localdomain", "internal", "intranet", "private", "corp", "home", "lan"}
     | {"arpa", "onion"}
 )
+
+
+_MAX_PORT = 65_535
+
+
+def web_url(text: str, *, came_from: httpx.URL | None = None) -> httpx.URL | None:
+    """Return the http or https address that `text` is; None where no request could go to it.
+
+    `came_from` is what a relative one is relative to. httpx itself takes ports beyond 65535 and
+    names that are no IDNA, and then fails with errors of other libraries.
+    """
+    try:
+        url = came_from.join(text) if came_from else httpx.URL(text)
+        has_host = bool(url.host)
+    except (httpx.InvalidURL, ValueError):  # UnicodeError, a ValueError: a name like `xn--a`
+        return None
+    is_usable = url.scheme in ("http", "https") and (url.port or 0) <= _MAX_PORT
+    return url if has_host and is_usable else None
 
 
 def is_loopback_host(host: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, Self, TypeVar
 
 import httpx
 
-from kling_ui.client.addresses import is_loopback_host
+from kling_ui.client.addresses import is_loopback_host, web_url
 from kling_ui.client.api_response import INFERENCE_ID_HEADER, ApiResponse
 from kling_ui.client.download import Downloader, no_cookies
 from kling_ui.client.error_mapping import lost_get, lost_post, no_news, refused_post
@@ -377,12 +377,9 @@ def _api_headers(api_key: str) -> dict[str, str]:
 
 
 def _checked_base(base_url: str) -> httpx.URL:
-    try:
-        base = httpx.URL(base_url.strip())
-    except httpx.InvalidURL:
-        raise ValueError("AIML_API_BASE_URL is not a web address.") from None
-    if base.scheme not in ("http", "https") or not base.host:
-        raise ValueError("AIML_API_BASE_URL must begin with http:// or https://.")
+    base = web_url(base_url.strip())
+    if base is None:
+        raise ValueError("AIML_API_BASE_URL must be a web address: https:// and a name.")
     if base.userinfo or base.query or base.fragment:
         raise ValueError("AIML_API_BASE_URL must be an address only: no password, no query.")
     return base

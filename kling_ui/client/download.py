@@ -15,6 +15,7 @@ from typing import NoReturn, Self
 
 import httpx
 
+from kling_ui.client.addresses import web_url
 from kling_ui.client.api_response import parse_retry_after
 from kling_ui.client.connection_errors import describe
 from kling_ui.client.errors import download_failure
@@ -26,10 +27,12 @@ SPARE_DISK_BYTES = 16 * 1024**2
 
 _BUFFER_BYTES = 1024**2
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_OK = 200
+_WHOLE = (200, 203)
+"""A proxy that looks into what passes makes 203 of a 200."""
+
 _NOT_FOUND = 404
 _LINK_IS_OVER = (401, 403, 410)
-_MAY_PASS = (408, 425, 429)
+_MAY_PASS = (202, 408, 425, 429)
 _SERVER_TROUBLE = 500
 
 
@@ -106,11 +109,11 @@ class Downloader:
         return received
 
     async def _open(self, url: str) -> httpx.Response:
-        """Return the open 200 at the end of at most `MAX_REDIRECTS` redirects."""
+        """Return the open answer at the end of at most `MAX_REDIRECTS` redirects."""
         here = _checked_url(url)
         for _ in range(MAX_REDIRECTS + 1):
             response = await self._get(here)
-            if response.status_code == _OK:
+            if response.status_code in _WHOLE:
                 return response
             await response.aclose()
             if not response.has_redirect_location:
@@ -121,7 +124,8 @@ class Downloader:
     async def _get(self, url: httpx.URL) -> httpx.Response:
         try:
             return await self._http.send(self._http.build_request("GET", url), stream=True)
-        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as exc:
+            # ValueError: httpx reads a redirect's address before we do, and trips over its name.
             lost = download_failure("network", describe(exc), host=url.host)
         # Without its cause: that holds the link, and a signed link is as good as a key.
         raise lost
@@ -215,13 +219,8 @@ def no_cookies() -> CookieJar:
 
 
 def _checked_url(url: str, *, came_from: httpx.URL | None = None) -> httpx.URL:
-    try:
-        link = came_from.join(url) if came_from else httpx.URL(url.strip())
-    except (httpx.InvalidURL, ValueError):
-        raise download_failure(
-            "refused_address", "The video's link is not a web address."
-        ) from None
-    if link.scheme not in ("http", "https") or not link.host:
+    link = web_url(url.strip(), came_from=came_from)
+    if link is None:
         raise download_failure("refused_address")
     if link.userinfo:
         raise download_failure(
@@ -268,8 +267,9 @@ def _check_space(to: Path, size: int) -> None:
     if free < size + SPARE_DISK_BYTES:
         raise download_failure(
             "no_space",
-            f"The video has {_megabytes(size)}, but only {_megabytes(free)} are free on the disk. "
-            "Make room, then download it again.",
+            f"The video has {_megabytes(size)}, and {_megabytes(SPARE_DISK_BYTES)} stay free for "
+            f"the ledger, but the disk has only {_megabytes(free)} free. Make room, then download "
+            "it again.",
         )
 
 

@@ -157,7 +157,7 @@ _KINDS: dict[DownloadReason, _Kind] = {
         "The video was not found at its link ({code}).", may_retry=True, needs_fresh_url=True
     ),
     "status": _Kind("The video's host answered with {code} instead of the video."),
-    "refused_address": _Kind("The video's link is not an http or https address."),
+    "refused_address": _Kind("The video's link is no address that a video could be fetched from."),
     "too_many_redirects": _Kind(
         "The video's link redirects more than {most} times.", needs_fresh_url=True
     ),

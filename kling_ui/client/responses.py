@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-import httpx
-
+from kling_ui.client.addresses import web_url
 from kling_ui.client.error_body import ErrorBody, as_object, blotted, clean, unpacked
 
 SUCCESS_STATUSES = frozenset(
@@ -277,11 +276,7 @@ def web_address(value: Any) -> str | None:
     if not isinstance(value, str) or len(value) > _MAX_URL:
         return None
     value = value.strip()
-    try:
-        url = httpx.URL(value)
-    except (httpx.InvalidURL, ValueError):
-        return None
-    return value if url.scheme in ("http", "https") and url.host else None
+    return value if web_url(value) else None
 
 
 def _task(body: Any) -> dict[str, Any]:

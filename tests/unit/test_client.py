@@ -73,6 +73,14 @@ async def talking_to(*answers, **settings):
         yield client, raw
 
 
+NO_WEB_ADDRESSES = (
+    *("http://[::1", "http://[1:2]/", "http://a\x00b/", "http://256.256.256.256/"),
+    *("http://127.0.0.1:65536/", "http://127.0.0.1:99999999999/", "http://127.0.0.1:x/"),
+    *("http://xn--/", "http://xn--a/", "http://\u2024/", "http://\ud800.example/"),
+)
+"""What looks like a web address until somebody tries to connect to it."""
+
+
 async def create(client, payload=PAYLOAD, route="kling"):
     return await client.create(payload, request_id="r1", route=route)
 
@@ -781,8 +789,7 @@ def test_a_word_that_ends_a_task_is_known_in_any_spelling(word):
 @pytest.mark.parametrize(
     "url",
     ["", "file:///etc/passwd", "ftp://a.b/v", "javascript:1", "/v.mp4", "https://", 5, None, True,
-     {}, "data:video/mp4;base64,AA", "http://[::1", "http://a\x00b/",
-     "https://a.b/" + "x" * 20_000],
+     {}, "data:video/mp4;base64,AA", "https://a.b/" + "x" * 20_000, *NO_WEB_ADDRESSES],
 )  # fmt: skip
 def test_only_web_addresses_count_as_a_video(url):
     assert state_of({"status": "completed", "video": {"url": url}}).video_url is None
@@ -1054,6 +1061,7 @@ async def test_the_file_host_gets_neither_key_nor_cookies(tmp_path):
         (answer(404), "not_found", True, True),
         (answer(429, retry_after="3"), "status", False, True),
         (answer(503), "status", False, True),
+        (answer(202), "status", False, True),
         (answer(400), "status", False, False),
         (answer(206, b"x"), "status", False, False),
         (answer(304), "status", False, False),
@@ -1087,6 +1095,31 @@ async def test_each_failed_download_has_its_reason_and_leaves_no_file(
     assert (error.needs_fresh_url, error.may_retry) == (needs_fresh_url, may_retry)
     assert not to.exists()
     assert "/v.mp4" not in "".join(traceback.format_exception(error)).split("DownloadError")[-1]
+
+
+@pytest.mark.parametrize(
+    ("url", "is_redirect"),
+    [(url, False) for url in NO_WEB_ADDRESSES]
+    + [(url, True) for url in NO_WEB_ADDRESSES if url.isascii()],
+)
+async def test_a_link_that_no_request_could_go_to_is_refused(tmp_path, url, is_redirect):
+    redirect = answer(302, b"", location=url if is_redirect else "/")
+    async with talking_to(redirect) as (client, raw):
+        with pytest.raises(DownloadError) as caught:
+            await client.download(
+                f"{raw.url}/v" if is_redirect else url, tmp_path / "v", expected_bytes=None
+            )
+    assert caught.value.reason in {"refused_address", "network"}
+
+
+@pytest.mark.parametrize("url", NO_WEB_ADDRESSES)
+def test_a_base_url_that_no_request_could_go_to_is_no_setting(url):
+    with pytest.raises(ValueError, match="AIML_API_BASE_URL"):
+        Client(base_url=url, api_key=KEY)
+
+
+async def test_a_video_that_a_proxy_has_looked_into_is_taken(tmp_path):
+    assert await download_answered(tmp_path / "v", answer(203, b"mp4")) == 3
 
 
 async def test_five_redirects_are_followed(tmp_path):

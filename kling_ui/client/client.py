@@ -303,21 +303,29 @@ class Client:
         raise failure  # here for the reason given in `create`
 
     async def _exchange(self, request: httpx.Request, within_seconds: float) -> ApiResponse:
-        response, content = None, b""
+        response, content = None, bytearray()
         try:
             async with asyncio.timeout(within_seconds):
                 response = await self._api.send(request, stream=True)
                 try:
-                    content = await _read(response)
+                    await _read(response, content)
                 finally:
                     await response.aclose()
         except (httpx.HTTPError, TimeoutError):
-            # An answer that breaks off may have named the new task in its headers.
-            names_task = response is not None and INFERENCE_ID_HEADER in response.headers
-            if response is None or request.method != "POST" or not names_task:
+            if response is None:
                 raise
+            answer = self._answer(response, content)
+            # What breaks off may have named the new task in its headers, and JSON that can be
+            # read is whole, however many bytes were announced.
+            names_task = request.method == "POST" and INFERENCE_ID_HEADER in response.headers
+            if not names_task and not isinstance(answer.body, dict | list):
+                raise
+            return answer
+        return self._answer(response, content)
+
+    def _answer(self, response: httpx.Response, content: bytearray) -> ApiResponse:
         return ApiResponse.from_http(
-            response.status_code, response.headers, content, secret=self._secret
+            response.status_code, response.headers, bytes(content), secret=self._secret
         )
 
 
@@ -332,19 +340,18 @@ def _readable(value: T | None, answer: ApiResponse, what: str) -> T:
     return value
 
 
-async def _read(response: httpx.Response) -> bytes:
-    """Return the body, cut at `MAX_ANSWER_BYTES`: what is longer is no answer of the provider."""
-    content = bytearray()
+async def _read(response: httpx.Response, content: bytearray) -> None:
+    """Read the body into `content`, cut at `MAX_ANSWER_BYTES`: no answer has more."""
     try:
         async for chunk in response.aiter_bytes():
             content += chunk
             if len(content) > MAX_ANSWER_BYTES:
+                del content[MAX_ANSWER_BYTES:]
                 break
     except httpx.HTTPError:
         if response.is_success:
             raise
         # The status line alone says no; the words are a courtesy.
-    return bytes(content[:MAX_ANSWER_BYTES])
 
 
 async def _pieces(body: bytes) -> AsyncIterator[bytes]:

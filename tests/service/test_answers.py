@@ -639,6 +639,29 @@ async def test_an_answer_that_breaks_off_may_have_named_its_task_before(run, led
     assert len(provider.lines("POST")) == 1
 
 
+def chunks(body):
+    return b"".join(b"1\r\n%c\r\n" % byte for byte in body)
+
+
+BROKEN_OFF = {
+    "a length too large": answer(201, {"id": "t1", "status": "queued"}, content_length="900"),
+    "no last chunk": answer(201, transfer_encoding="chunked", content_length="")
+    + chunks(b'{"id": "t1", "status": "queued"}'),
+    "half a chunk more": answer(200, transfer_encoding="chunked", content_length="")
+    + chunks(b'{"id": "t1", "status": "queued"}')
+    + b"5\r\n  ",
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN_OFF)
+async def test_an_answer_that_breaks_off_behind_its_last_brace_is_whole(run, broken):
+    async with run(post=BROKEN_OFF[broken]) as (service, provider):
+        first = await submitted(service)
+    assert (first.status.value, first.task_id) == ("queued", "t1")
+    assert provider.lines("GET /v2/logs") == []
+    assert len(provider.lines("POST")) == 1
+
+
 async def test_an_answer_that_breaks_off_and_names_no_task_is_unknown(run):
     whole = answer(201, {"id": "t1", "status": "queued"})
     async with run(post=whole[:-9]) as (service, _):

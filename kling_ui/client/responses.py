@@ -67,7 +67,12 @@ _VIDEO_KEYS = ("video", "videos")
 _ADDRESS_KEYS = (
     *_VIDEO_KEYS,
     "video_url",
+    "video_urls",
     "videoUrl",
+    "videoUrls",
+    "download_url",
+    "downloadUrl",
+    "generations",
     "content",
     "output",
     "outputs",
@@ -78,7 +83,11 @@ _ADDRESS_KEYS = (
     "data",
     "url",
 )
-_WRAPPERS = ("data", "result", "response")
+_WRAPPERS = ("data", "result", "response", "task")
+_ID_KEYS = ("id", "generation_id", "task_id")
+_STATUS_KEYS = ("status", "state", "task_status")
+"""The last of each is Kling's own, which may shine through."""
+
 _ENVELOPE_FIELDS = frozenset({"title", "instance", "path", "timestamp"})
 _FIRST_ERROR_CODE = 400
 _STILL_TYPE = re.compile(r"(?:image|audio)(?:/.*)?", re.IGNORECASE)
@@ -135,8 +144,7 @@ class TaskState:
         said = _said(body, secret)
         is_failed = status in FAILURE_STATUSES and not video
         return cls(
-            task_id=identifier(body.get("id"), secret)
-            or identifier(body.get("generation_id"), secret),
+            task_id=_first_id(body, secret),
             status=status,
             video_url=web_address(video.get("url")),
             file_size=_byte_count(video.get("file_size")),
@@ -228,7 +236,7 @@ def is_error_envelope(body: Any) -> bool:
     code = amount(body.get("statusCode", body.get("status")))
     if code is not None:
         return code >= _FIRST_ERROR_CODE
-    if body.get("id") or body.get("generation_id"):
+    if any(body.get(key) for key in _ID_KEYS):
         return False
     word = _word(_status(body))
     # {"status": "error", "message": …} is how many a gateway says that the question failed.
@@ -265,6 +273,11 @@ def number(value: Any) -> float | None:
     except (ValueError, OverflowError):
         return None
     return found if math.isfinite(found) else None
+
+
+def _first_id(body: dict[str, Any], secret: str) -> str | None:
+    found = (identifier(body.get(key), secret) for key in _ID_KEYS)
+    return next(filter(None, found), None)
 
 
 def _first_amount(*values: Any) -> float | None:
@@ -304,7 +317,7 @@ def _is_wrapper(outer: dict[str, Any], inner: dict[str, Any]) -> bool:
     if not isinstance(_status(outer), str):
         return True
     # The status beside an inner object is that of the call, if there is one inside.
-    if not {"id", "generation_id"} & outer.keys():
+    if not set(_ID_KEYS) & outer.keys():
         return isinstance(_status(inner), str)
     said, beside = _word(_status(outer)), _word(_status(inner))
     if beside in FAILURE_STATUSES:  # believed where the outer word can be the call's only
@@ -314,8 +327,9 @@ def _is_wrapper(outer: dict[str, Any], inner: dict[str, Any]) -> bool:
 
 def _status(body: dict[str, Any]) -> Any:
     """Return the status word; a number in its place is HTTP's."""
-    said = [body.get("status"), body.get("state")]
-    return next((word for word in said if word and isinstance(word, str)), said[0] or said[1])
+    said = [body.get(key) for key in _STATUS_KEYS]
+    words = (word for word in said if word and isinstance(word, str))
+    return next(words, next(filter(None, said), None))
 
 
 def _video(body: dict[str, Any], *, keys: tuple[str, ...]) -> dict[str, Any]:
@@ -357,6 +371,8 @@ def _said(body: dict[str, Any], secret: str) -> ErrorBody | None:
     words = {
         key: body.get(key) for key in ("message", "detail", "name", "code", "errors", "reason")
     }
+    if body.get("task_status_msg"):
+        words["message"] = body["task_status_msg"]  # Kling's `message` is about the call
     is_failed = _word(_status(body)) in FAILURE_STATUSES
     return ErrorBody.from_json(words, secret=secret) if is_failed else None
 

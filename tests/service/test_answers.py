@@ -162,6 +162,12 @@ SHAPES = [
     {"video": None, "videos": [None, {"url": None}, {"url": f" {URL} "}]},
     {"video_url": URL},
     {"videoUrl": URL},
+    {"video_urls": [URL]},
+    {"videoUrls": [URL]},
+    {"video": {"download_url": URL}},
+    {"output": {"downloadUrl": URL}},
+    {"generations": [{"video": {"url": URL}}]},
+    {"task_result": {"videos": [{"id": "v1", "url": URL, "duration": "5"}]}},
     {"url": URL},
     {"content": {"url": URL}},
     {"content": {"video_url": URL}},
@@ -283,6 +289,12 @@ def test_an_error_envelope_is_no_state(body):
         ({"code": 0, "message": "ok", "data": {"id": "t1", "status": "failed"}}, "failed"),
         ({"id": "t1", "status": "completed", "data": {"status": "x"}}, "completed"),
         ({"id": "t1", "state": "done"}, "done"),
+        ({"task": {"id": "t1", "status": "generating"}}, "generating"),
+        *(
+            ({"code": 0, "message": "SUCCEED", "request_id": "r1",
+              "data": {"task_id": "t1", "task_status": word, "task_status_msg": ""}}, word)
+            for word in ("submitted", "processing", "failed")
+        ),
         # The task is inside, and the outer id is its own or the call's.
         *(
             ({"id": "t1", "status": outer, "data": {"status": inner}}, inner)

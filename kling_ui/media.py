@@ -27,7 +27,11 @@ MP4 = "mov"
 STILL_CODECS = frozenset({"mjpeg", "png", "bmp", "gif", "webp"})
 """Codecs of pictures, which covers and chapter marks are made of, and a few old cameras' films."""
 
-_STILL_BRANDS = frozenset({"avif", "mif1", "heic", "heix"})
+_STILL_BRANDS = frozenset(
+    {"avif", "avis", "mif1", "mif2", "msf1"}
+    | {"heic", "heix", "heim", "heis", "hevc", "hevx", "hevm", "hevs"}
+)
+"""What AVIF and HEIC pictures, single ones and series, call themselves in the box of an MP4."""
 
 
 class BrokenVideoError(ValueError):
@@ -76,10 +80,12 @@ def open_media(
 
 
 def film(container: InputContainer) -> VideoStream | None:
-    """Return the moving picture of a file, or None; a cover or a thumbnail is none.
+    """Return the moving picture of a file, or None; a cover, a thumbnail or a photo is none.
 
     Where there are several, a codec of videos goes before one of stills, then more frames.
     """
+    if container.metadata.get("major_brand") in _STILL_BRANDS:
+        return None
     streams = [
         stream
         for stream in container.streams.video
@@ -235,7 +241,7 @@ def _announced(segment_index: bytes) -> int:
 
 def _check_whole(container: InputContainer) -> None:
     stream = film(container)
-    if stream is None or container.metadata.get("major_brand") in _STILL_BRANDS:
+    if stream is None:
         raise BrokenVideoError("it has no moving picture")
     last_key = 0
     for packet in container.demux(*container.streams.video, *container.streams.audio):

@@ -753,6 +753,22 @@ def test_what_is_no_video_for_the_provider_is_refused(tmp_path, make, message):
     assert refusal(take_video, write(tmp_path, "a.mp4", make())) == message
 
 
+@pytest.mark.parametrize("brand", ["avif", "avis", "mif1", "msf1", "heic", "heix", "hevc"])
+def test_a_photo_in_the_box_of_an_mp4_is_no_video(tmp_path, brand):
+    photo = mp4().replace(b"ftypisom", b"ftyp" + brand.encode(), 1)
+    message = "There is no video in it. Use MP4, MOV or WebM."
+    assert refusal(take_video, write(tmp_path, "a.mp4", photo)) == message
+
+
+@pytest.mark.parametrize(
+    "photo",
+    [heic(picture()), saved(picture(), "AVIF")],
+    ids=["HEIC", "AVIF"],
+)
+def test_a_photo_that_calls_itself_a_video_is_refused(tmp_path, photo):
+    assert "video" in refusal(take_video, write(tmp_path, "a.mp4", photo))
+
+
 def test_a_video_whose_index_came_first_is_still_known_to_be_cut_off(tmp_path):
     whole = mp4(movflags="frag_keyframe+empty_moov")
     end = whole.rindex(b"mdat") + 8

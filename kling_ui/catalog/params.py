@@ -17,6 +17,7 @@ from kling_ui.catalog.value_checks import (
     checked_object,
     checked_text,
     either,
+    is_blank,
     said,
 )
 
@@ -104,7 +105,7 @@ class Text(Param):
 
     def is_empty(self, value: Any) -> bool:
         """Tell whether `value` means "not set": blank text does."""
-        return value is None or (isinstance(value, str) and not value.strip())
+        return value is None or is_blank(value)
 
     def check(self, value: Any) -> str:
         """Return the text unchanged, or raise ValueError."""
@@ -413,7 +414,7 @@ class Storyboard(Param):
         return parts
 
     def _prompt(self, value: Any) -> str:
-        if isinstance(value, str) and not value.strip():
+        if is_blank(value):
             raise ValueError("needs a prompt: say what happens in it, or leave the shot out.")
         return checked_text(value, self.max_length)
 

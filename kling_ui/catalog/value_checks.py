@@ -1,6 +1,7 @@
 """Checks of single values of a request: texts, numbers, lists, objects; errors say what to do."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +10,9 @@ MAX_TEXT_SHOWN = 40
 
 _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 """NUL and lone surrogates: no JSON parser agrees on them."""
+
+_INVISIBLE = frozenset({"Cf", "Zs", "Zl", "Zp"})
+"""Unicode's names for formats, such as a space without a width, and for spaces."""
 
 
 def checked_text(value: Any, max_length: int) -> str:
@@ -23,6 +27,13 @@ def checked_text(value: Any, max_length: int) -> str:
     if _UNSENDABLE.search(value):
         raise ValueError("holds characters that can't be sent (NUL or half an emoji).")
     return value
+
+
+def is_blank(value: Any) -> bool:
+    """Tell whether `value` is text in which nothing shows: spaces, also those without a width."""
+    if not isinstance(value, str):
+        return False
+    return all(each.isspace() or unicodedata.category(each) in _INVISIBLE for each in value)
 
 
 def checked_number(value: Any, minimum: float, maximum: float, part: str = "") -> float:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
@@ -44,6 +45,7 @@ def open_engine(url: str | Path) -> sa.Engine:
         ) from None
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _SqliteConnections().set_up)
+    sa.event.listen(engine, "before_cursor_execute", _with_writable_text, retval=True)
     return engine
 
 
@@ -126,6 +128,26 @@ def _best_journal(file: str) -> str:
 
 def _sqlite(file: str) -> sqlite3.Connection:
     return sqlite3.connect(file, timeout=LONGEST_WAIT_SECONDS, isolation_level=None)
+
+
+_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def _with_writable_text(
+    _connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any
+) -> tuple[str, Any]:
+    """Put U+FFFD for what no database takes: half an emoji, or NUL, in any text that is bound."""
+    return statement, _writable(parameters)
+
+
+def _writable(value: Any) -> Any:
+    if isinstance(value, str):
+        return _UNWRITABLE.sub("\ufffd", value)
+    if isinstance(value, tuple | list):
+        return type(value)(map(_writable, value))
+    if isinstance(value, dict):
+        return {name: _writable(each) for name, each in value.items()}
+    return value
 
 
 def _json(text: str) -> Any:

@@ -3,15 +3,18 @@
 Each piece has a test that fails when Gradio moves what it leans on; `docs/gradio.md` lists them.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import gradio as gr
 from fastapi import HTTPException
+from fastapi.exceptions import RequestValidationError
 from gradio import processing_utils, route_utils
 from gradio.state_holder import SessionState, StateHolder
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse
 
 from kling_ui.ui.asgi import Scope
 from kling_ui.ui.caller_bounded import CallerBounded
@@ -23,6 +26,7 @@ VISITS_OF_A_CALLER = 1000
 """How many visits of one caller are remembered; calls of the API are forgotten first."""
 
 MOST_VISITS = 20_000
+MOST_MISTAKES = 20
 LINKS_ARE_NOT_FETCHED = (
     "A link can't stand for a file here: give the link itself as the value, as text. "
     "Nothing was sent, nothing was spent."
@@ -42,6 +46,7 @@ def harden(app: Any, page: gr.Blocks) -> None:
     `app` is Gradio's FastAPI app; called while it starts, before its first request.
     """
     remove_cors(app)
+    answer_mistakes(app)
     app.state_holder = Sessions()
     app.state_holder.set_blocks(page)
     bound_queue(page)
@@ -55,6 +60,37 @@ def remove_cors(app: Any) -> None:
     app.user_middleware = [each for each in app.user_middleware if each.cls is not cors]
     # Starlette builds the chain at its next call.
     app.middleware_stack = None
+
+
+# -- calls that can't be read
+
+NAMED_CALL = "/gradio_api/call/v2/"
+_WRONG_NAME = re.compile(
+    r"Parameter `(.*)` is not a|No value provided for required argument: (\w+)", re.DOTALL
+)
+
+
+def answer_mistakes(app: Any) -> None:
+    """Answer a caller's mistakes in a body with 422 where Gradio fails over them with 500."""
+    app.add_exception_handler(RequestValidationError, _unreadable_body)
+    app.add_exception_handler(TypeError, _wrong_arguments)
+
+
+async def _unreadable_body(_request: Request, exc: Exception) -> JSONResponse:
+    """Say what is wrong and where; what was given is not repeated, it may be no JSON or large."""
+    errors = exc.errors() if isinstance(exc, RequestValidationError) else []
+    told = [{name: error.get(name) for name in ("type", "loc", "msg")} for error in errors]
+    return JSONResponse({"detail": told[:MOST_MISTAKES]}, status_code=422)
+
+
+async def _wrong_arguments(request: Request, exc: Exception) -> JSONResponse:
+    """Name the argument that a named call lacks, or that there is none of."""
+    found = _WRONG_NAME.match(str(exc))
+    if found is None or NAMED_CALL not in request.url.path:
+        raise exc
+    unknown, missing = found.groups()
+    said = f"{missing}: is required." if missing else f"{unknown[:64]}: is not known."
+    return JSONResponse({"detail": f"{said} Nothing was sent, nothing was spent."}, status_code=422)
 
 
 # -- visits

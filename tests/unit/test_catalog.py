@@ -79,7 +79,9 @@ def test_the_given_values_are_not_changed():
 # -- what is refused
 
 
-@pytest.mark.parametrize("prompt", [None, "", " ", "\n\t\u2003"])
+@pytest.mark.parametrize(
+    "prompt", [None, "", " ", "\n\t\u2003", "\u200b", " \ufeff\u2060\u00ad\u202e\n", "\u180e"]
+)
 def test_a_blank_prompt_is_refused(prompt):
     message = "is required. Say what should happen in the video."
     assert problems(MODEL, {"prompt": prompt}) == {"prompt": message}

@@ -182,6 +182,46 @@ def test_an_unknown_event_is_not_found(hardened, path):
     assert hardened.post("/gradio_api/call/nothing", json={"data": []}).status_code == 404
 
 
+MISTAKES = {
+    "call/v2/echo": [
+        *({}, {"word": "x", "other": 1}, {"other": 1}, {"`": 1}, {"": 1}, [], None, "x", 5),
+    ],
+    "call/echo": [{}, {"data": None}, {"data": {}}, {"data": "x"}, [], None, 5],
+    "queue/join": [{}, {"data": None}, {"data": [], "fn_index": "x"}, [], None],
+    "run/predict": [{}, {"data": None}, {"data": [], "fn_index": "x"}, [], None],
+    "cancel": [{}, [], None, {"session_hash": 5, "fn_index": "x", "event_id": []}],
+    "reset": [{}, [], None, {"event_id": 5}],
+}
+AS_JSON = {"Content-Type": "application/json"}
+INFINITE = b'{"data": 1e400, "fn_index": 1e400, "session_hash": 1e400, "event_id": 1e400}'
+
+
+def test_gradio_still_answers_500_to_a_wrong_name_or_an_endless_number(bare):
+    for body in ({}, {"word": "x", "other": 1}):
+        assert bare.post("/gradio_api/call/v2/echo", json=body).status_code == 500
+    assert bare.post("/gradio_api/queue/join", content=INFINITE, headers=AS_JSON).status_code == 500
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [(path, body) for path, bodies in MISTAKES.items() for body in bodies]
+)
+def test_a_body_that_is_none_is_a_mistake_of_the_caller(hardened, path, body):
+    assert hardened.post(f"/gradio_api/{path}", json=body).status_code in {400, 422}
+
+
+@pytest.mark.parametrize("path", MISTAKES)
+def test_an_endless_number_is_a_mistake_of_the_caller(hardened, path):
+    answer = hardened.post(f"/gradio_api/{path}", content=INFINITE, headers=AS_JSON)
+    assert answer.status_code == 422
+
+
+def test_a_named_call_is_told_which_argument_is_wrong(hardened):
+    call = "/gradio_api/call/v2/echo"
+    assert hardened.post(call, json={}).json()["detail"].startswith("word: is required.")
+    odd = hardened.post(call, json={"word": "x", "<b>": 1}).json()["detail"]
+    assert odd.startswith("<b>: is not known.")
+
+
 @pytest.mark.parametrize("path", ["queue/join", "run/predict", "call/echo"])
 def test_a_session_hash_has_a_bound(hardened, path):
     body = {"data": ["x"], "fn_index": 3, "session_hash": "x" * 65}

@@ -111,6 +111,14 @@ def test_an_unknown_id_is_none(ledger):
     assert ledger.get("nothing") is None
 
 
+@pytest.mark.parametrize("text", ["\ud800", "a\x00b", "\udfff\ud83d"])
+def test_text_that_no_database_takes_is_found_nowhere_and_kept_as_far_as_it_can_be(ledger, text):
+    assert ledger.get(text) is None
+    kept = generation(payload={"model": "m", "prompt": text})
+    ledger.insert(kept)
+    assert ledger.get(kept.id) is not None
+
+
 def test_an_id_is_taken_once(ledger):
     ledger.insert(generation())
     with pytest.raises(LedgerError):

@@ -1,12 +1,24 @@
 """The result in a real Chromium: presenting by link, running again, Back, the places of a phone."""
 
+import itertools
 import re
 from base64 import b64encode
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.rig import SOON, App, is_playing, is_shown, opened, press, status_is, write
+from browser.rig import (
+    SOON,
+    App,
+    is_playing,
+    is_shown,
+    open_page,
+    opened,
+    press,
+    status_is,
+    tab,
+    write,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -178,3 +190,42 @@ def test_nothing_plays_by_itself_where_motion_is_not_wanted(
     guest.wait_for_timeout(500)
     assert player.evaluate("player => [player.paused, player.loop]") == [True, False]
     context.close()
+
+
+def test_a_dead_link_says_so_once_and_leads_on(page: Page, app: App):
+    page.goto(f"{app.url}?v={'0' * 32}")
+    expect(page.get_by_text("No video at this link")).to_have_count(2)
+    expect(page.get_by_text("No video at this link").filter(visible=True)).to_have_count(1)
+    page.locator("#status a").click()
+    expect(page.locator("#history-search")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_letters_of_twice_the_size_fit(browser: Browser, app: App, width: int):
+    """Chromium's setting for its letters, not its zoom: what stands in rem grows."""
+    app.come_to_rest()
+    with tab(browser, app, width) as page:
+        devtools = page.context.new_cdp_session(page)
+        sizes = {"standard": 32, "fixed": 26}
+        devtools.send("Page.enable")
+        devtools.send("Page.setFontSizes", {"fontSizes": sizes})
+        open_page(page, app.url)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        cut = page.evaluate(
+            """[...document.querySelectorAll(
+                '#header h1, #badge, #tabs [role=tab], #task label span')]
+              .filter(each => each.offsetParent && each.scrollWidth > each.clientWidth + 1
+                && getComputedStyle(each).display !== 'inline')
+              .map(each => each.textContent)"""
+        )
+        assert cut == []
+        boxes = [each.bounding_box() for each in page.locator("#task label span").all()]
+        devtools.send("Page.setFontSizes", {"fontSizes": {"standard": 16, "fixed": 13}})
+    for one, other in itertools.pairwise(box for box in boxes if box):
+        assert one["x"] + one["width"] <= other["x"] or one["y"] < other["y"]
+
+
+def test_what_is_written_reads_in_the_direction_of_its_letters(page: Page):
+    field = page.locator("#prompt textarea")
+    read = "field => [getComputedStyle(field).unicodeBidi, getComputedStyle(field).textAlign]"
+    assert field.evaluate(read) == ["plaintext", "start"]

@@ -86,7 +86,7 @@ def missing() -> str:
         '<section class="k-result" data-status="missing" data-tone="bad"><div id="status" '
         f'role="alert">{_head("No video at this link", "not found")}'
         '<p class="k-hint">The link may come from another installation. Your own videos are '
-        "under History.</p></div></section>"
+        'under <a href="?tab=history">History</a>.</p></div></section>'
     )
 
 

@@ -34,7 +34,7 @@ class Finder:
         while True:
             delay = policy.look_delay(looks, self._context.age(run.snapshot))
             if delay is None:
-                await self._context.show(run, self._explanation(run.snapshot, is_over=True))
+                await self._context.show(run, self._explanation(run, is_over=True))
                 return run.snapshot
             if denials.times:
                 delay = policy.denied_delay(denials.times)
@@ -104,7 +104,7 @@ class Finder:
                 await self._context.commit(run, status=Status.REJECTED, error=listed)
             return True
         if is_long or self._context.is_of_another_key(run.snapshot):
-            await self._context.show(run, self._explanation(run.snapshot))
+            await self._context.show(run, self._explanation(run))
         return False
 
     def is_of_last_try(self, run: Run) -> bool:
@@ -117,7 +117,7 @@ class Finder:
         is_old = self._context.seconds_since(sent) >= policy.LOG_IS_LATE_SECONDS
         return run.posts == 1 or is_old
 
-    def _explanation(self, generation: Generation, *, is_over: bool = False) -> GenerationError:
-        if self._context.is_of_another_key(generation):
-            return messages.SENT_WITH_ANOTHER_KEY
-        return messages.NEVER_FOUND if is_over else messages.NOT_FOUND_YET
+    def _explanation(self, run: Run, *, is_over: bool = False) -> GenerationError:
+        if self._context.is_of_another_key(run.snapshot):
+            return messages.sent_with_another_key(run.loss)
+        return messages.never_found(run.loss) if is_over else messages.not_found_yet(run.loss)

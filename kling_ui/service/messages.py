@@ -16,6 +16,7 @@ _OF_ANOTHER_KEY = (
     "The provider does not know this task under the API key in use; another key sent it. Start "
     "the app with that key."
 )
+_NO_TASK = "The provider's answer never came, or named no task."
 NO_ADDRESS = "the provider calls it finished but gives no address for it"
 
 
@@ -125,10 +126,10 @@ CANCELLED = GenerationError(
 
 ABANDONED = GenerationError(
     ErrorKind.ABANDONED,
-    "You stopped looking for this request: its answer never came, and it was not found at "
+    "You stopped looking for this request: no answer named its task, and it was not found at "
     "the provider. If your bill shows it after all, its video can be had from the provider.",
 )
-"""A person has given up on a request whose answer never came."""
+"""A person has given up on a request whose task nobody knows."""
 
 
 def perhaps_sent(reason: str) -> GenerationError:
@@ -140,29 +141,34 @@ def perhaps_sent(reason: str) -> GenerationError:
     )
 
 
-NOT_FOUND_YET = GenerationError(
-    ErrorKind.UNKNOWN,
-    "The provider's answer never came, and its list of requests does not show this one yet. "
-    "It was not sent again. The search goes on at growing intervals; "
-    "if it was accepted, the video will appear in History.",
-)
-"""The provider does not list a request so far."""
+def not_found_yet(loss: str | None) -> GenerationError:
+    """Say that the provider does not list a request so far; `loss`: why no answer named a task."""
+    return GenerationError(
+        ErrorKind.UNKNOWN,
+        f"{loss or _NO_TASK} The provider's list of requests does not show this one yet. "
+        "It was not sent again. The search goes on at growing intervals; "
+        "if it was accepted, the video will appear in History.",
+    )
 
-SENT_WITH_ANOTHER_KEY = GenerationError(
-    ErrorKind.UNKNOWN,
-    "The provider's answer never came, and this request was sent with another API key: the "
-    "provider's list shows it to that key only. It was not sent again. Start the app with "
-    "that key to find out whether it was accepted and paid for.",
-)
-"""Only the key that sent a request can see it in the provider's list."""
 
-NEVER_FOUND = GenerationError(
-    ErrorKind.UNKNOWN,
-    "The provider's answer never came, and its list of requests, which goes back 92 days, "
-    "does not show this one. Whether it cost anything is not known here: compare with your "
-    "bill before you make it anew.",
-)
-"""A request is not in the provider's list, as far as that goes back."""
+def sent_with_another_key(loss: str | None) -> GenerationError:
+    """Say that only the key that sent a request can see it in the provider's list."""
+    return GenerationError(
+        ErrorKind.UNKNOWN,
+        f"{loss or _NO_TASK} This request was sent with another API key, and the "
+        "provider's list shows it to that key only. It was not sent again. Start the app with "
+        "that key to find out whether it was accepted and paid for.",
+    )
+
+
+def never_found(loss: str | None) -> GenerationError:
+    """Say that a request is not in the provider's list, as far as that goes back."""
+    return GenerationError(
+        ErrorKind.UNKNOWN,
+        f"{loss or _NO_TASK} The provider's list of requests, which goes back 92 days, "
+        "does not show this one. Whether it cost anything is not known here: compare with your "
+        "bill before you make it anew.",
+    )
 
 
 def search_denied(error: ClientError, since: datetime) -> GenerationError:

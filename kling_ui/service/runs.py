@@ -46,7 +46,8 @@ class Run:
 
     `is_cancelled`: a person does not want what waits to be sent. `is_resting`: nothing new is to
     be expected for a while. `posts` counts how often the request was sent, all times before a
-    restart as one; `remarks` holds what the provider remarked and was logged.
+    restart as one; `loss` says why the answer to it named no task, as far as this run of the app
+    knows; `remarks` holds what the provider remarked and was logged.
     """
 
     snapshot: Generation
@@ -56,6 +57,7 @@ class Run:
     is_resting: bool = False
     is_over: bool = False
     posts: int = 0
+    loss: str | None = None
     remarks: set[str] = field(default_factory=set)
     subscriptions: set[Subscription] = field(default_factory=set)
     woken: asyncio.Event = field(default_factory=asyncio.Event)

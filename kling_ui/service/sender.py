@@ -125,6 +125,7 @@ class Sender:
                 {**body, "model": model_id}, request_id=run.id, route=route
             )
         except UnknownOutcomeError as exc:
+            run.loss = exc.message
             lost = messages.perhaps_sent(exc.message)
             await self._context.commit(run, status=Status.UNKNOWN, task_id=exc.task_id, error=lost)
         except ClientError as exc:

@@ -599,6 +599,27 @@ async def test_a_post_that_names_its_task_is_accepted_whatever_else_it_says(
 
 
 @pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (200, {"error": {"message": "Insufficient balance", "code": 1102}}, "Insufficient balance"),
+        (200, {"success": False, "message": "Quota used up"}, "Quota used up"),
+        (201, {"status": "queued"}, "named no task"),
+        (204, b"", "named no task"),
+        (500, problem(500, "Partner trouble"), "Partner trouble"),
+        (502, HTML % 502, "gateway"),
+    ],
+)
+async def test_what_an_answer_without_a_task_said_is_told_as_long_as_it_is_looked_for(
+    run, ledger, status, body, words
+):
+    async with run(post=answer(status, body)) as (service, _):
+        first = await submitted(service)
+        await until(lambda: "does not show this one" in ledger.get(first.id).error.message)
+    assert words in ledger.get(first.id).error.message
+    assert "never came" not in ledger.get(first.id).error.message
+
+
+@pytest.mark.parametrize(
     ("status", "body"), [(500, problem(500, "Partner trouble")), (502, HTML % 502), (504, b"")]
 )
 async def test_the_task_that_a_lost_answer_names_is_asked_for_first(run, ledger, status, body):

@@ -9,12 +9,14 @@ import re
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from html import unescape
+from pathlib import Path
 
 import gradio as gr
 import pytest
 from harness import API_FIELDS, MODEL, PROMPT, posts, submit
 from served_page import OWNER_OF, QUIETLY, serving, visitor_of
 
+from kling_ui import ui
 from kling_ui.ledger import LIVE, SIMULATOR, ErrorKind, Generation, GenerationError, Status
 from kling_ui.simulator import Fault
 from kling_ui.ui.public_api import generation_json
@@ -317,6 +319,16 @@ def test_below_a_root_path_the_page_names_its_files_below_it(tmp_path, films):
         [event] = served.events("_on_load")
         shown = served.fire(event, [], query=f"generation={one['id']}")
         assert f'"url":"/kling{one["video"]}"' in shown.text.replace('": "', '":"')
+
+
+UI = Path(str(ui.__file__)).parent
+LOADS_BY_ITSELF = re.compile(r"<(?:img|video|audio|source)\b[^<>]*?\ssrc=", re.DOTALL)
+
+
+@pytest.mark.parametrize("path", sorted(UI.rglob("*.py")), ids=lambda path: path.name)
+def test_nothing_loads_before_the_page_knows_its_root_path(path):
+    """Else a browser asks whoever is at the top for it, and tells him the generation's id."""
+    assert LOADS_BY_ITSELF.findall(path.read_text("utf-8")) == []
 
 
 def test_a_login_stands_before_the_files_too(tmp_path, films):

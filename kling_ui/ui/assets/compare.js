@@ -141,7 +141,7 @@
     draw(given);
   }
   function draw(given) {
-    rooted(given);
+    window.klingLocalize(given);
     const isFirst = drawn.length === 0;
     const slots = $('.k-slots', view);
     const fresh = all('.k-slot', given);
@@ -165,16 +165,6 @@
     views(fresh.length, videos.length);
     clock.take(videos);
     if (isFirst && videos.length && !result.isCalm()) clock.play();
-  }
-  function rooted(given) {
-    const base = (window.gradio_config?.root ?? '').replace(/\/$/, '');
-    all('[data-rooted]', given).forEach(element => {
-      ['src', 'href', 'data-poster'].forEach(name => {
-        const path = element.getAttribute(name);
-        if (path?.startsWith('/')) element.setAttribute(name, base + path);
-      });
-      element.removeAttribute('data-rooted');
-    });
   }
   function broken(video) {
     const said = document.createElement('p');

@@ -3,21 +3,26 @@
   'use strict';
   const $ = (selector, root = document) => root.querySelector(selector);
 
-  /* Addresses and times that only the browser knows how to write. */
-  function localize() {
+  /* Addresses and times that only the browser knows how to write. What loads by itself waits for
+     its own in data-src: below a root path the server's would be asked of whoever is at the top. */
+  const ADDRESSES = {'data-src': 'src', href: 'href', 'data-poster': 'data-poster'};
+  function localize(within = document) {
     const root = (window.gradio_config?.root ?? '').replace(/\/$/, '');
-    document.querySelectorAll('[data-rooted]').forEach(element => {
-      const name = element.hasAttribute('href') ? 'href' : 'src';
-      const path = element.getAttribute(name);
-      if (root && path.startsWith('/')) element.setAttribute(name, root + path);
-      element.removeAttribute('data-rooted');
+    within.querySelectorAll('[data-rooted]').forEach(element => {
+      for (const [given, name] of Object.entries(ADDRESSES)) {
+        const path = element.getAttribute(given);
+        if (path) element.setAttribute(name, path.startsWith('/') ? root + path : path);
+      }
+      ['data-rooted', 'data-src'].forEach(name => element.removeAttribute(name));
     });
-    document.querySelectorAll('time[data-local]').forEach(element => {
+    within.querySelectorAll('time[data-local]').forEach(element => {
       const format = {dateStyle: 'medium', timeStyle: 'short'};
       element.textContent = new Date(element.dateTime).toLocaleString(undefined, format);
       element.removeAttribute('data-local');
     });
   }
+  /* For what is drawn from a template: before it is compared, or played. */
+  window.klingLocalize = localize;
 
   function count() {
     document.querySelectorAll('[data-count-of]').forEach(counter => {

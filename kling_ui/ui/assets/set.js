@@ -100,6 +100,7 @@
   function answer(html) {
     const holder = document.createElement('template');
     holder.innerHTML = html ?? '';
+    window.klingLocalize(holder.content);
     const given = holder.content.firstElementChild;
     if (!given || given.dataset.asked !== String(number)) return;
     askedAt = 0;

@@ -174,7 +174,7 @@ def _screen(slot: Slot, letter: str) -> str:
         return f"<p><strong>{formatting.TITLES[generation.status]}</strong></p>"
     rate = slot.playback.frames_per_second if slot.playback else 0
     return (
-        f'<video src="{escape(video)}" data-poster="{escape(poster)}" data-rooted muted '
+        f'<video data-src="{escape(video)}" data-poster="{escape(poster)}" data-rooted muted '
         f'playsinline preload="auto" data-fps="{rate or _ASSUMED_FRAME_RATE:.4f}" '
         f'aria-label="Video {letter}"></video>'
     )
@@ -230,7 +230,7 @@ def _input(shown: recipe.InputShown) -> str:
         return "not kept"
     address = escape(shown.address)
     if shown.kind == "image":
-        return f'<img src="{address}" data-rooted alt="{label}" loading="lazy">'
+        return f'<img data-src="{address}" data-rooted alt="{label}" loading="lazy">'
     if shown.kind == "link":
         return f'<a href="{address}" target="_blank" rel="noreferrer">link ↗</a>'
     return f'<a href="{address}" data-rooted target="_blank">{shown.kind} ↗</a>'

@@ -166,7 +166,8 @@ def cards_html() -> str:
     """Return a card for each kind of thing, for the empty stage: one press fills the form."""
     cards = "".join(
         f'<button type="button" data-start="{escape(each.key, quote=True)}">'
-        f'<img src="{EXAMPLES_PATH}/{each.picture}" data-rooted alt="" width="480" height="270">'
+        f'<img data-src="{EXAMPLES_PATH}/{each.picture}" data-rooted alt="" width="480" '
+        'height="270">'
         f"<b>{escape(each.card)}</b><small>{escape(each.key)}</small></button>"
         for each in EXAMPLES
         if each.card

@@ -116,7 +116,9 @@ def _button(name: str, label: str, more: str = "") -> str:
 def _picture(generation: Generation) -> str:
     poster = poster_url(generation)
     if poster is not None:
-        return f'<img src="{escape(poster)}" data-rooted alt="" loading="lazy" decoding="async">'
+        return (
+            f'<img data-src="{escape(poster)}" data-rooted alt="" loading="lazy" decoding="async">'
+        )
     ring = "" if generation.status.is_final else '<i class="k-tile-ring"></i>'
     return f'{ring}<span class="k-tile-word">{formatting.STATUS_WORDS[generation.status]}</span>'
 

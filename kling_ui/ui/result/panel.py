@@ -313,9 +313,9 @@ def _input(shown: recipe.InputShown) -> str:
     if shown.kind == "link":
         return f'<a href="{address}" target="_blank" rel="noreferrer">{label} ↗</a>'
     inside = {
-        "image": f'<img src="{address}" data-rooted alt="" loading="lazy">',
-        "video": f'<video src="{address}" data-rooted muted preload="metadata"></video>',
-        "audio": f'<audio src="{address}" data-rooted preload="none"></audio><i>▸</i>',
+        "image": f'<img data-src="{address}" data-rooted alt="" loading="lazy">',
+        "video": f'<video data-src="{address}" data-rooted muted preload="metadata"></video>',
+        "audio": f'<audio data-src="{address}" data-rooted preload="none"></audio><i>▸</i>',
     }[shown.kind]
     return (
         f'<button type="button" class="k-input" data-act="large" data-kind="{shown.kind}" '

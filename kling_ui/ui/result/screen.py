@@ -72,5 +72,5 @@ def _backdrop(generation: Generation) -> str:
     for each in recipe.inputs(generation):
         if each.kind == "image" and each.address:
             address = escape(each.address, quote=True)
-            return f'<img class="k-backdrop" src="{address}" data-rooted alt="">'
+            return f'<img class="k-backdrop" data-src="{address}" data-rooted alt="">'
     return ""

@@ -70,7 +70,7 @@ def _run(generation: Generation, typical_seconds: Callable[[Generation], float])
     poster = poster_url(generation)
     inside = _ring(generation, typical_seconds) if _is_running(generation) else ""
     if poster:
-        inside = f'<img src="{escape(poster, quote=True)}" data-rooted alt="" loading="lazy">'
+        inside = f'<img data-src="{escape(poster, quote=True)}" data-rooted alt="" loading="lazy">'
     corner = _CORNERS.get(generation.status) or _length(generation)
     tag = f'<span class="k-corner">{escape(corner)}</span>' if corner else ""
     what = generation.prompt[:80] or formatting.model_title(generation.model)

@@ -252,7 +252,9 @@ def _cell(generation: Generation, caption: str, label: str, facts: SetFacts) -> 
 def _picture(generation: Generation, facts: SetFacts) -> str:
     poster, video = poster_url(generation), video_url(generation)
     if poster and video:
-        return f'<img src="{escape(poster)}" data-rooted alt="" loading="lazy" decoding="async">'
+        return (
+            f'<img data-src="{escape(poster)}" data-rooted alt="" loading="lazy" decoding="async">'
+        )
     if generation.status not in _AT_WORK:
         return f'<span class="k-set-word">{_word(generation)}</span>'
     begun = generation.sent_at or generation.created_at

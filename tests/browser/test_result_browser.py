@@ -229,3 +229,14 @@ def test_what_is_written_reads_in_the_direction_of_its_letters(page: Page):
     field = page.locator("#prompt textarea")
     read = "field => [getComputedStyle(field).unicodeBidi, getComputedStyle(field).textAlign]"
     assert field.evaluate(read) == ["plaintext", "start"]
+
+
+def test_a_proxy_that_drops_the_port_breaks_no_address(page: Page):
+    """nginx with `Host $host`: Gradio's root then names port 80."""
+    page.evaluate("gradio_config.root = `${location.protocol}//${location.hostname}`")
+    made = make(page, "Seen through a proxy")
+    download = page.locator("#result a[download]")
+    expect(download).to_have_attribute("href", f"/media/{made}/video.mp4")
+    page.get_by_role("tab", name="History").click()
+    expect(page.locator(".k-tile img").first).to_be_visible()
+    page.wait_for_function("document.querySelector('.k-tile img').naturalWidth > 0")

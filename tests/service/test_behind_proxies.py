@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import time
+from pathlib import Path
 
 import gradio_client
 import httpx
@@ -11,6 +12,7 @@ import pytest
 from app_process import free_port
 from test_public_api import Served, running
 
+from kling_ui import ui
 from kling_ui.simulator import Simulator
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -129,3 +131,12 @@ def test_a_program_logs_in_with_any_name(served):
 def test_a_wrong_password_is_refused(served):
     form = {"username": "anybody", "password": "guess"}
     assert served.http.post("/login", data=form).status_code == 400
+
+
+def test_only_one_place_reads_gradios_root():
+    """Behind a proxy that drops the port or the scheme, addresses made of it lead elsewhere."""
+    assets = Path(str(ui.__file__)).parent / "assets"
+    readers = {
+        each.name for each in assets.glob("*.js") if "_config?.root" in each.read_text("utf-8")
+    }
+    assert readers == {"page.js"}

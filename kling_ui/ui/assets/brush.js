@@ -42,7 +42,7 @@ function update() {
 
 function loadPicture(address) {
   [shown, size, stroke] = [address, null, null];
-  const base = address.startsWith('/') ? (window.gradio_config?.root ?? '').replace(/\/$/, '') : '';
+  const base = address.startsWith('/') ? window.klingRoot() : '';
   if (address) photo.src = base + address;
   else photo.removeAttribute('src');
   refresh(address ? 'Loading the start image…' : 'Add the start image as a file first.');

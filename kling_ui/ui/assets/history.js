@@ -276,7 +276,7 @@
       arrange();
     }
     function download(path) {
-      const base = (window.gradio_config?.root ?? '').replace(/\/$/, '');
+      const base = window.klingRoot();
       Object.assign(document.createElement('a'), {href: base + path, download: ''}).click();
     }
     const compared = () => [...new Set([basis, ...chosen])].filter(Boolean);

@@ -3,11 +3,19 @@
   'use strict';
   const $ = (selector, root = document) => root.querySelector(selector);
 
+  /* The path below which this page's app is. Gradio's root is an address that the server has put
+     together, and behind a proxy its port or scheme may be wrong; the browser knows them. */
+  window.klingRoot = () => {
+    try {
+      return new URL(window.gradio_config?.root ?? '', location.href).pathname.replace(/\/$/, '');
+    } catch { return ''; }
+  };
+
   /* Addresses and times that only the browser knows how to write. What loads by itself waits for
      its own in data-src: below a root path the server's would be asked of whoever is at the top. */
   const ADDRESSES = {'data-src': 'src', href: 'href', 'data-poster': 'data-poster'};
   function localize(within = document) {
-    const root = (window.gradio_config?.root ?? '').replace(/\/$/, '');
+    const root = window.klingRoot();
     within.querySelectorAll('[data-rooted]').forEach(element => {
       for (const [given, name] of Object.entries(ADDRESSES)) {
         const path = element.getAttribute(given);

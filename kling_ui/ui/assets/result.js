@@ -152,9 +152,9 @@
   }
   /* Where people reach the page: on a Space that is not the address of its frame. */
   function page() {
-    const {space_id: space, root} = window.gradio_config ?? {};
+    const space = window.gradio_config?.space_id;
     return space ? `https://huggingface.co/spaces/${space}`
-      : `${(root ?? location.origin).replace(/\/$/, '')}/`;
+      : `${location.origin}${window.klingRoot()}/`;
   }
   function link(id) {
     return `${page()}?v=${id}`;

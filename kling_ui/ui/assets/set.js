@@ -138,7 +138,7 @@
   function head() {
     write($('.k-set-facts', view), facts.facts);
     nameIt();
-    const base = (window.gradio_config?.root ?? '').replace(/\/$/, '');
+    const base = window.klingRoot();
     $('[data-set-do=zip]', view).href = base + facts.zip;
     const send = $('[data-set-do=resume_set]', view);
     send.hidden = !facts.mine || !facts.asking;

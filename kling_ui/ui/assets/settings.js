@@ -53,7 +53,7 @@
     /* What held the focus was painted away; without it Tab and arrows begin anew. */
     if (isOnTabs && !sheet.contains(document.activeElement)) tab?.focus();
     askForUnread(sheet);
-    const root = (window.gradio_config?.root ?? location.origin).replace(/\/$/, '');
+    const root = location.origin + window.klingRoot();
     sheet.querySelectorAll('[data-address]').forEach(element => {
       const address = root + element.dataset.address;
       if (element.textContent !== address) element.textContent = address;

@@ -36,7 +36,7 @@ class Preferences:
     def set_ask_above_usd(self, usd: float) -> None:
         """Keep the price; raise ValueError for one that is none, OSError where it can't be kept."""
         if not _is_sum(usd):
-            raise ValueError(usd)
+            raise ValueError(f"Give an amount from 0 to {LARGEST_ASK_ABOVE_USD:,.0f} US dollars.")
         self._keep(ask_above_usd=usd)
 
     @property
@@ -48,7 +48,7 @@ class Preferences:
     def set_parallel(self, count: int) -> None:
         """Keep the number; raise ValueError for one that is none, OSError where it can't be."""
         if not _is_parallel(count):
-            raise ValueError(count)
+            raise ValueError(f"Give a whole number from 1 to {MOST_PARALLEL}.")
         self._keep(parallel=count)
 
     @property
@@ -60,7 +60,9 @@ class Preferences:
     def set_storage_limit_gb(self, limit_gb: float | None) -> None:
         """Keep the limit; raise ValueError for one that is none, OSError where it can't be kept."""
         if limit_gb is not None and not _is_storage(limit_gb):
-            raise ValueError(limit_gb)
+            raise ValueError(
+                f"Give a number from {SMALLEST_STORAGE_GB} to {LARGEST_STORAGE_GB:,.0f} GB."
+            )
         self._keep(storage_limit_gb=limit_gb)
 
     def _keep(self, **changed: float | None) -> None:

@@ -98,7 +98,7 @@ def test_the_video_plays_in_the_page_and_has_a_poster(page: Page):
     expect(video).to_have_attribute(
         "poster", re.compile("/media/[0-9a-f]{32}/poster.jpg$"), timeout=SOON
     )
-    assert video.evaluate("each => each.playsInline")
+    page.wait_for_function("document.querySelector('#video video').playsInline")
 
 
 @pytest.mark.parametrize("is_secure", [True, False])

@@ -11,8 +11,14 @@ MAX_TEXT_SHOWN = 40
 _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 """NUL and lone surrogates: no JSON parser agrees on them."""
 
-_INVISIBLE = frozenset({"Cf", "Zs", "Zl", "Zp"})
-"""Unicode's names for formats, such as a space without a width, and for spaces."""
+_INVISIBLE = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+"""Unicode's names for controls, formats, such as a space without a width, and spaces."""
+
+_EMPTY_SIGNS = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U0001d159\U000e0100-\U000e01ef]"
+)
+"""Letters, marks and signs that show nothing by themselves: fillers, selectors of variants."""
 
 
 def checked_text(value: Any, max_length: int) -> str:
@@ -33,7 +39,8 @@ def is_blank(value: Any) -> bool:
     """Tell whether `value` is text in which nothing shows: spaces, also those without a width."""
     if not isinstance(value, str):
         return False
-    return all(each.isspace() or unicodedata.category(each) in _INVISIBLE for each in value)
+    shown = _EMPTY_SIGNS.sub("", value)
+    return all(each.isspace() or unicodedata.category(each) in _INVISIBLE for each in shown)
 
 
 def checked_number(value: Any, minimum: float, maximum: float, part: str = "") -> float:

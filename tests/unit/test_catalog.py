@@ -80,12 +80,26 @@ def test_the_given_values_are_not_changed():
 
 
 @pytest.mark.parametrize(
-    "prompt", [None, "", " ", "\n\t\u2003", "\u200b", " \ufeff\u2060\u00ad\u202e\n", "\u180e"]
+    "prompt",
+    [
+        *(None, "", " ", "\n\t\u2003", "\u200b", " \ufeff\u2060\u00ad\u202e\n", "\u180e"),
+        # Of the categories of letters, marks and symbols, and yet nothing to see.
+        *("\u115f\u1160\u3164\uffa0", "\u2800 \u2800", "\ufe0f\U000e0100\u180b"),
+        *("\u17b4\u034f", "\x07\x1b"),
+    ],
 )
 def test_a_blank_prompt_is_refused(prompt):
     message = "is required. Say what should happen in the video."
     assert problems(MODEL, {"prompt": prompt}) == {"prompt": message}
     assert problems(MODEL, {}) == {"prompt": message}
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["\u1100\u1160", "\u2800\u2813", "\u2764\ufe0f", "e\u0301", "\U0001f469\u200d\U0001f680"],
+)
+def test_what_shows_nothing_by_itself_may_stand_beside_what_does(prompt):
+    assert sent(prompt=prompt)["prompt"] == prompt
 
 
 def test_a_prompt_may_have_2500_characters_whatever_their_size_in_bytes():

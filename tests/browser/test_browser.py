@@ -4,7 +4,8 @@ import re
 import sqlite3
 import time
 import urllib.request
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,16 @@ from browser.rig import (
     KEY,
     PROMPT,
     SOON,
+    TYPING_PAUSE_MS,
     App,
     is_playing,
-    new_tab,
     open_page,
     opened,
     press,
     running_app,
+    settle,
     status_is,
+    tab,
     write,
 )
 from kling_ui.simulator import Fault
@@ -35,6 +38,7 @@ def motion() -> bool:
 
 
 def test_a_prompt_becomes_a_video_that_plays_and_downloads(page: Page, app: App):
+    expect(page.locator("#badge")).to_contain_text("AI/ML API")
     write(page, PROMPT)
     with app.held():
         press(page)
@@ -52,7 +56,14 @@ def test_a_prompt_becomes_a_video_that_plays_and_downloads(page: Page, app: App)
 
 def test_the_keyboard_alone_leads_from_the_prompt_to_the_download(page: Page):
     focused = "document.activeElement"
-    tab_until(page, f"{focused}.closest('#prompt')")
+    tab_until(page, f"{focused}.matches('[data-example]')")
+    page.keyboard.press("Enter")
+    expect(page.locator("#prompt textarea")).not_to_have_value("")
+    page.wait_for_timeout(TYPING_PAUSE_MS)
+    settle(page)  # a form that is filled in has no examples, but for who has come to them
+    assert page.evaluate(f"{focused}.matches('[data-example]')")
+    tab_until(page, f"{focused}.closest('#prompt')", key="Shift+Tab")
+    page.keyboard.press("Control+A")
     page.keyboard.type("Only keys")
     tab_until(page, f"{focused}.id === 'generate' || {focused}.closest('#generate')")
     page.keyboard.press("Enter")
@@ -64,10 +75,10 @@ def test_the_keyboard_alone_leads_from_the_prompt_to_the_download(page: Page):
     assert download.value.suggested_filename.startswith("kling-3-standard-only-keys")
 
 
-def tab_until(page: Page, is_there: str) -> None:
+def tab_until(page: Page, is_there: str, *, key: str = "Tab") -> None:
     """Press Tab until what is focused is what is wanted; each stop must be seen and named."""
     for _ in range(60):
-        page.keyboard.press("Tab")
+        page.keyboard.press(key)
         stop = page.evaluate(
             """() => {
               const at = document.activeElement, box = at.getBoundingClientRect();
@@ -81,10 +92,6 @@ def tab_until(page: Page, is_there: str) -> None:
         if page.evaluate(f"Boolean({is_there})"):
             return
     pytest.fail(f"60 stops do not lead to {is_there}")
-
-
-def test_the_badge_says_where_requests_go(page: Page):
-    expect(page.locator("#badge")).to_contain_text("AI/ML API")
 
 
 def test_a_reload_in_the_middle_shows_the_same_generation_to_its_end(page: Page, app: App):
@@ -162,34 +169,27 @@ def test_the_clock_starts_anew_with_each_generation(page: Page, app: App):
             assert page.evaluate(clock) <= time.monotonic() - began + 1
 
 
-def test_control_enter_generates(page: Page, app: App):
-    before = app.posts()
-    write(page, f"{PROMPT}, by keyboard")
-    page.locator("#prompt textarea").press("Control+Enter")
-    status_is(page, "completed")
-    assert app.posts() == before + 1
-
-
-def test_a_double_click_is_one_task(page: Page, app: App):
+def test_a_double_click_is_one_task_and_so_is_control_enter(page: Page, app: App):
     before = app.posts()
     write(page, f"{PROMPT}, twice")
     page.locator("#generate").dblclick()
     status_is(page, "completed")
     assert app.posts() == before + 1
+    write(page, f"{PROMPT}, by keyboard")
+    time.sleep(1.3)
+    page.locator("#prompt textarea").press("Control+Enter")
+    expect(page.locator("#result")).to_contain_text("by keyboard")
+    status_is(page, "completed")
+    assert app.posts() == before + 2
 
 
-def test_a_failed_generation_is_a_card_that_says_what_happened_and_what_it_cost(page: Page):
-    write(page, "[fail] on purpose")
-    press(page)
-    status_is(page, "failed")
-    card = page.locator("#status")
-    expect(card).to_contain_text("content policy")
-    expect(card).to_contain_text("not charged")
-    expect(page.locator("#screen")).to_contain_text("No video this time")
-
-
-def test_a_blank_prompt_is_asked_for_at_its_field_and_nothing_is_sent(page: Page, app: App):
+def test_a_prompt_that_is_too_long_or_blank_is_refused_at_its_field(page: Page, app: App):
     before = app.posts()
+    write(page, "long " * 501)
+    expect(page.locator("#prompt-count [data-over]")).to_have_text("2,505 / 2,500")
+    press(page)
+    expect(page.locator("#prompt")).to_contain_text("Shorten it by 5")
+    time.sleep(1.3)
     write(page, "   ")
     press(page)
     expect(page.locator("#prompt")).to_contain_text("Say what should happen.")
@@ -200,19 +200,14 @@ def test_a_blank_prompt_is_asked_for_at_its_field_and_nothing_is_sent(page: Page
     status_is(page, "completed")
 
 
-def test_a_prompt_that_is_too_long_is_counted_and_refused(page: Page, app: App):
-    before = app.posts()
-    write(page, "long " * 501)
-    expect(page.locator("#prompt-count [data-over]")).to_have_text("2,505 / 2,500")
-    press(page)
-    expect(page.locator("#prompt")).to_contain_text("Shorten it by 5")
-    assert app.posts() == before
-
-
-def test_markup_in_a_prompt_stays_text(page: Page):
+def test_a_failed_generation_is_a_card_with_its_reason_and_markup_stays_text(page: Page):
     write(page, "<img src=x onerror=\"document.title='owned'\"> & <b>bold</b> [fail]")
     press(page)
     status_is(page, "failed")
+    card = page.locator("#status")
+    expect(card).to_contain_text("content policy")
+    expect(card).to_contain_text("not charged")
+    expect(page.locator("#screen")).to_contain_text("No video this time")
     expect(page.locator("#result .k-prompt")).to_contain_text("<b>bold</b>")
     page.get_by_role("tab", name="History").click()
     expect(page.locator(".k-tile").first).to_contain_text("<b>bold</b>")
@@ -267,39 +262,46 @@ def test_the_page_never_shows_the_key(page: Page, app: App):
     assert KEY not in (app.folder / "app.log").read_text()
 
 
-def test_an_app_that_is_killed_goes_on_after_its_restart(browser: Browser, tmp_path: Path):
-    with running_app(tmp_path / "data") as app:
-        for page in opened(browser, app, motion=True):
-            write(page, f"{PROMPT}, kill -9")
-            with app.held():
-                press(page)
-                status_is(page, "generating")
-                app.kill()
-                app.start()
-            # Nobody touches the page: it finds the app again by itself.
-            status_is(page, "completed")
-            is_playing(page)
-        assert app.posts() == 1
-        assert app.simulator.charges == 1
-
-
-def test_a_ledger_in_trouble_is_told_in_words_and_nothing_is_sent(browser: Browser, tmp_path: Path):
-    with running_app(tmp_path / "data") as app:
-        rename_table(app, "generations", "away")
-        page = new_tab(browser, width=1280)
-        open_page(page, app.url)
-        expect(page.get_by_text("no such table").first).to_be_visible(timeout=SOON)
-        write(page, PROMPT)
+def test_an_app_that_is_killed_goes_on_after_its_restart(page: Page, app: App):
+    before, charges = app.posts(), app.simulator.charges
+    write(page, f"{PROMPT}, kill -9")
+    with app.held():
         press(page)
-        status_is(page, "rejected")
-        expect(page.locator("#status")).to_contain_text("The request was not sent")
-        page.get_by_role("tab", name="History").click()
-        expect(page.locator("#history")).to_contain_text("can't be read for now")
+        status_is(page, "generating")
+        app.kill()
+        app.start()
+    # Nobody touches the page: it finds the app again by itself.
+    status_is(page, "completed")
+    is_playing(page)
+    assert app.posts() == before + 1
+    assert app.simulator.charges == charges + 1
+
+
+def test_a_ledger_in_trouble_is_told_in_words_and_nothing_is_sent(browser: Browser, app: App):
+    app.come_to_rest()
+    before = app.posts()
+    with tab(browser, app) as page:
+        with ledger_away(app):
+            open_page(page, app.url)
+            expect(page.get_by_text("no such table").first).to_be_visible(timeout=SOON)
+            write(page, PROMPT)
+            press(page)
+            status_is(page, "rejected")
+            expect(page.locator("#status")).to_contain_text("The request was not sent")
+            page.get_by_role("tab", name="History").click()
+            expect(page.locator("#history")).to_contain_text("can't be read for now")
+        expect(page.locator("#history .k-tile").first).to_be_visible(timeout=SOON)
+    assert app.posts() == before
+    assert "Traceback" not in (app.folder / "app.log").read_text()
+
+
+@contextmanager
+def ledger_away(app: App) -> Iterator[None]:
+    rename_table(app, "generations", "away")
+    try:
+        yield
+    finally:
         rename_table(app, "away", "generations")
-        expect(page.locator("#history")).to_contain_text("Nothing here yet", timeout=SOON)
-        page.context.close()
-        assert app.posts() == 0
-        assert "Traceback" not in (app.folder / "app.log").read_text()
 
 
 def rename_table(app: App, old: str, new: str) -> None:

@@ -635,7 +635,7 @@ def test_masks_have_the_shape_of_their_picture(hand, picture, size):
 @pytest.mark.browser
 def test_used_again_a_painting_is_sent_as_it_was(browser, app, tmp_path):
     path = tmp_path / "start.webp"  # sent as a JPEG with a longer side of 3840 px
-    Image.linear_gradient("L").resize((3900, 2340)).convert("RGB").save(path)
+    Image.linear_gradient("L").resize((3900, 1600)).convert("RGB").save(path)
     for page in opened_app(browser, app):
         hand = Hand(page, app)
         choose(page, Task.IMAGE, "Kling 1 · Pro")

@@ -8,7 +8,7 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, Page, expect
 
-from browser.rig import SOON, App, open_page, running_app, tab
+from browser.rig import SOON, App, open_page, tab
 
 pytestmark = pytest.mark.browser
 
@@ -56,21 +56,20 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
-    with running_app(tmp_path_factory.mktemp("compare"), seconds=0.3) as app:
-        client = Client(app.url, verbose=False)
+def made(app: App) -> Made:
+    client = Client(app.url, verbose=False)
 
-        def make(model: str, prompt: str, **values: object) -> str:
-            done = client.predict(model, prompt, values, api_name="/generate")
-            assert done["status"] == "completed"
-            return str(done["id"])
+    def make(model: str, prompt: str, **values: object) -> str:
+        done = client.predict(model, prompt, values, api_name="/generate")
+        assert done["status"] == "completed"
+        return str(done["id"])
 
-        yield Made(
-            app=app,
-            upright=make(KLING_1, PROMPT, aspect_ratio="9:16"),
-            short=make(KLING_3, f"{PROMPT} at night", duration=5, generate_audio=True),
-            long=make(KLING_3, f"{PROMPT} at <b>dawn</b>", duration=10, generate_audio=True),
-        )
+    return Made(
+        app=app,
+        upright=make(KLING_1, PROMPT, aspect_ratio="9:16"),
+        short=make(KLING_3, f"{PROMPT} at night", duration=5, generate_audio=True),
+        long=make(KLING_3, f"{PROMPT} at <b>dawn</b>", duration=10, generate_audio=True),
+    )
 
 
 @pytest.fixture
@@ -290,7 +289,7 @@ def test_where_motion_is_not_wanted_nothing_plays_by_itself(browser: Browser, ma
     page.goto(made.address)
     expect(page.locator(".k-slot video")).to_have_count(2, timeout=SOON)
     page.wait_for_timeout(700)
-    assert page.evaluate(AT_REST)
+    assert is_at_rest(page) == pytest.approx([0, 0], abs=FRAME)
     page.keyboard.press("ArrowRight")
     assert is_at_rest(page) == pytest.approx([1.5 * FRAME] * 2, abs=0.001)
     page.keyboard.press(" ")

@@ -29,12 +29,17 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 def seed(app: App) -> None:
     """Add a thousand ended rows, one an hour, every tenth of another model, one of them failed."""
     ledger = Ledger(app.folder / "kling-ui.db")
-    for number in range(ROWS):
-        add(ledger, number)
+    ledger.insert_set([made(number) for number in range(ROWS)])
     ledger.close()
 
 
 def add(ledger: Ledger, number: int, **values: object) -> Generation:
+    generation = made(number, **values)
+    ledger.insert(generation)
+    return generation
+
+
+def made(number: int, **values: object) -> Generation:
     stamp = (Runtime().now() - timedelta(hours=number)).isoformat(timespec="milliseconds")
     model = MODEL if number % 10 else KLING_3
     row = {
@@ -50,9 +55,7 @@ def add(ledger: Ledger, number: int, **values: object) -> Generation:
         "usd_spent": 0.5,
         **values,
     }
-    generation = Generation(**row)  # type: ignore[arg-type]
-    ledger.insert(generation)
-    return generation
+    return Generation(**row)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -4,12 +4,11 @@ import csv
 import io
 import re
 import zipfile
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from browser.rig import SOON, App, press, running_app, status_is, write
+from browser.rig import SOON, App, press, status_is, write
 
 pytestmark = pytest.mark.browser
 
@@ -21,12 +20,6 @@ PLAYING = """
   count => [...document.querySelectorAll('.k-set-picture video')].filter(
     video => !video.paused && video.muted && video.currentTime > .05).length === count
 """
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    with running_app(tmp_path_factory.mktemp("sets")) as app:
-        yield app
 
 
 @pytest.fixture

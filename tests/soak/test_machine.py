@@ -36,7 +36,7 @@ from kling_ui.service import RefusedBatchError, turns
 from kling_ui.simulator import Fault, Simulator
 
 EXAMPLES = os.environ.get("KLING_UI_EXAMPLES", "")
-FEW = 30
+FEW = 15
 STEPS = 25
 VIDEO_SECONDS = 5
 OWNERS = ("local", "ann")

@@ -141,7 +141,7 @@ def assert_it_has_ended(simulator, generation):
         assert generation.status.is_final
 
 
-@settings(max_examples=int(EXAMPLES or 40))
+@settings(max_examples=int(EXAMPLES or 20))
 @given(scripts)
 def test_no_script_of_faults_spends_twice_or_loses_what_was_paid(script):
     async def live(house):
@@ -167,7 +167,7 @@ def test_no_script_of_faults_spends_twice_or_loses_what_was_paid(script):
         asyncio.run(live(house))
 
 
-@settings(max_examples=int(EXAMPLES or 20))
+@settings(max_examples=int(EXAMPLES or 12))
 @given(scripts, st.integers(0, 40))
 def test_the_app_may_be_ended_at_any_moment(script, steps):
     async def live(house):

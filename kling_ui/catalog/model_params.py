@@ -21,10 +21,7 @@ from kling_ui.catalog.params import (
 
 _BIG = PictureLimits(max_bytes=50_000_000)
 _TURBO_PROMPT = 3072
-_LINK_FIRST = (
-    "Best a link. A file of up to 20 MB is taken by the words of Kling's pages, "
-    "but the vendor's own plug-in sends links only."
-)
+_LINK_FIRST = "A link is safer than a file: the vendor's own plug-in sends links only."
 
 _SPLIT = dict.fromkeys(("intelligent", "intelligence"), "Kling splits the prompt")
 
@@ -102,14 +99,14 @@ IMAGE = Media(
     order=30,
     name="image_url",
     label="Start image",
-    help="The video begins with this picture.",
+    help="The video begins with it.",
     required=True,
 )
 IMAGE_BIG = Media(
     order=30,
     name="image_url",
     label="Start image",
-    help="The video begins with this picture.",
+    help="The video begins with it.",
     required=True,
     limits=_BIG,
 )
@@ -130,11 +127,9 @@ EFFECT_PICTURES = PictureOrPair(
     help="One picture, or two where the effect shows two people.",
     required=True,
 )
-TAIL = Media(
-    order=31, name="tail_image_url", label="Last frame", help="The video ends with this picture."
-)
+TAIL = Media(order=31, name="tail_image_url", label="Last frame", help="The video ends with it.")
 LAST_IMAGE = Media(
-    order=32, name="last_image_url", label="Last frame", help="The video ends with this picture."
+    order=32, name="last_image_url", label="Last frame", help="The video ends with it."
 )
 TWO_TO_FOUR = Pictures(
     order=40,
@@ -181,8 +176,8 @@ MOVES = Media(
     order=20,
     name="video_url",
     label="Movements",
-    help="The video whose movements the character takes over, at most 30 s long, or 10 s where "
-    f"the character faces as in the image. {_LINK_FIRST}",
+    help="The character moves as in this video. 30 s at most, or 10 s where it faces as in the "
+    f"image. {_LINK_FIRST}",
     required=True,
     media="video",
 )
@@ -273,7 +268,7 @@ SHOT_TYPE_OMNI = Choice(
 )
 ORIENTATION = Choice(
     name="character_orientation",
-    label="Follow the orientation of",
+    label="Faces as in",
     choices=("image", "video"),
     default="video",
 )

@@ -901,7 +901,7 @@ def test_the_prompt_says_how_to_point_at_each_input_that_is_counted(model):
 @every_model
 def test_a_video_is_asked_for_as_a_link_first(model):
     video = model.param("video_url")
-    assert video is None or "Best a link" in video.help
+    assert video is None or "A link is safer" in video.help
 
 
 @every_model

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from kling_ui.catalog.media_input.values import check_media
 from kling_ui.catalog.params import MediaParam, Param, Take
@@ -57,9 +57,9 @@ class PrintedWait:
 class Model:
     """One row of the catalog.
 
-    `typical_seconds` is the wait of the one run printed on the model's page (n = 1), or
-    `judged` where none is printed; `printed_waits` where the page tells one length from
-    another. `in_brief`: one of the twelve models whose documented route is the Kling pair. A
+    `typical_seconds` is the wait of the one run printed on the model's page (n = 1);
+    `is_wait_assumed` where none is printed; `printed_waits` where the page tells one length from
+    another. `route`: the pair of paths that the model's page documents, as the client names it. A
     broken rule blocks; `notes` tell what is sent as given although the documentation leaves it
     in doubt. `aliases`: the other ids that the provider's documentation has for the same model.
     """
@@ -71,8 +71,8 @@ class Model:
     params: tuple[Param, ...]
     typical_seconds: float
     _: KW_ONLY
-    judged: bool = False
-    in_brief: bool = False
+    is_wait_assumed: bool = False
+    route: Literal["kling", "universal"] = "universal"
     rules: tuple[Rule, ...] = ()
     aliases: tuple[str, ...] = ()
     printed_waits: tuple[PrintedWait, ...] = ()

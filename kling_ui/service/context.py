@@ -218,7 +218,7 @@ class RunContext:
         if self.forced_route is not None:
             return self.forced_route
         model = catalog.MODELS.get(generation.model)
-        return "kling" if model is not None and model.in_brief else "universal"
+        return model.route if model is not None else "universal"
 
     def poll_delay(self, generation: Generation) -> float:
         """Return the seconds until the next question about a task that is going."""

@@ -104,7 +104,9 @@ def documented_wait(model_id: str, values: Mapping[str, Any]) -> UsualWait:
         if printed.length == length:
             middle = (printed.low + printed.high) / 2
             return UsualWait(p50=middle, p90=printed.high, source="documented")
-    return UsualWait(p50=model.typical_seconds, source="assumed" if model.judged else "documented")
+    return UsualWait(
+        p50=model.typical_seconds, source="assumed" if model.is_wait_assumed else "documented"
+    )
 
 
 def poll_delay(*, elapsed_seconds: float, wait: UsualWait, chance: float) -> float:

@@ -19,12 +19,12 @@ from kling_ui.ui.create.confirmation import Confirmation, must_ask
 from kling_ui.ui.create.reader import RefusedForm
 from kling_ui.ui.event_options import QUIET, SENDING
 from kling_ui.ui.history.history_events import HistoryEvents
-from kling_ui.ui.result.events import StageEvents
 from kling_ui.ui.result.repeat import RepeatEvents
 from kling_ui.ui.result.stage import Stage
+from kling_ui.ui.result.stage_events import StageEvents
 from kling_ui.ui.sets.set_events import SetEvents
 from kling_ui.ui.sets.variation_events import VariationEvents
-from kling_ui.ui.settings.events import add_drawer
+from kling_ui.ui.settings.settings_events import add_drawer
 from kling_ui.ui.submissions import Submissions
 from kling_ui.ui.uploads import GuardedBlocks
 from kling_ui.ui.visit import Visit

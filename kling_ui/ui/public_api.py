@@ -10,7 +10,7 @@ from kling_ui.catalog import MODELS, InvalidValuesError, Problem
 from kling_ui.service import DayLimitError, Generation, GenerationError, RefusedBatchError, Service
 from kling_ui.ui.create.memory import PROMPT
 from kling_ui.ui.formatting import NOTHING_SENT
-from kling_ui.ui.history.filters import InvalidFilterError, read_filters
+from kling_ui.ui.history.history_filters import InvalidFilterError, read_filters
 from kling_ui.ui.identity import address_of, caller_of, owner_of
 from kling_ui.ui.media_routes import poster_url, video_url
 from kling_ui.ui.watching import SUBMITTING, WATCHING, WatchShares

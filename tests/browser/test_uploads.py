@@ -15,7 +15,7 @@ from browser.rig import App, press, status_is, write
 from browser.test_forms import choose, sent
 from kling_ui.catalog import PictureLimits, Task
 from kling_ui.catalog.media_input.pictures import take_picture
-from kling_ui.ui.create.fields.media import PictureGallery, paths_of
+from kling_ui.ui.create.fields.media_fields import PictureGallery, paths_of
 
 
 def picture(format_name: str) -> bytes:

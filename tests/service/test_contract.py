@@ -696,7 +696,7 @@ async def assert_arrives_unchanged(service, provider, model, values):
     assert generation.status is Status.QUEUED
     assert generation.task_id
     [seen] = provider.seen[before:]
-    route = KLING_ROUTE if model.in_brief else UNIVERSAL_ROUTE
+    route = KLING_ROUTE if model.route == "kling" else UNIVERSAL_ROUTE
     assert (seen.server, seen.method, seen.path, seen.query) == ("api", "POST", route, {})
     body = json.loads(seen.body)
     assert body == json.loads(expected)
@@ -756,7 +756,7 @@ def test_each_value_that_a_parameter_takes_makes_a_payload_of_just_it(model):
 
 def test_there_are_44_models_of_which_12_are_documented_on_the_kling_route():
     assert len(MODELS) == 44
-    assert sum(model.in_brief for model in MODELS.values()) == 12
+    assert sum(model.route == "kling" for model in MODELS.values()) == 12
 
 
 @every_model

@@ -10,7 +10,7 @@ from kling_ui.service import CannotConnectError, DataPlace, Lifetime, Usage
 from kling_ui.service.preferences import DEFAULT_ASK_ABOVE_USD, DEFAULT_PARALLEL, FILE, Preferences
 from kling_ui.ui.question import Question
 from kling_ui.ui.settings.drawer import Answer, Shown, opened
-from kling_ui.ui.settings.events import _Questions
+from kling_ui.ui.settings.settings_events import _Questions
 from kling_ui.ui.settings.storage_part import StorageShown
 
 KEY = "sk-0123456789abcdef"

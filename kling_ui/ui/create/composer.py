@@ -15,7 +15,7 @@ from kling_ui.service import Estimate, LedgerError, Service
 from kling_ui.ui.create import launch, model_picker, switches
 from kling_ui.ui.create.examples import EXAMPLES, chips_html, values_of
 from kling_ui.ui.create.fields.field import Field, Updates
-from kling_ui.ui.create.fields.media import LATE, limits_of
+from kling_ui.ui.create.fields.media_fields import LATE, limits_of
 from kling_ui.ui.create.form_input import RawForm
 from kling_ui.ui.create.kept_uploads import KeptUploads, Kind
 from kling_ui.ui.create.layout import FIRST_TASK, Layout

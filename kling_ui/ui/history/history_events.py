@@ -11,7 +11,7 @@ from kling_ui.service import HistoryQuery, Service
 from kling_ui.ui.asked_view import answering, asked_view
 from kling_ui.ui.event_options import AT_ONCE
 from kling_ui.ui.history import tiles, toolbar
-from kling_ui.ui.history.filters import NAMES, InvalidFilterError, read_filters
+from kling_ui.ui.history.history_filters import NAMES, InvalidFilterError, read_filters
 from kling_ui.ui.question import Question
 from kling_ui.ui.visit import Visit
 

@@ -5,7 +5,7 @@ from html import escape
 
 from kling_ui.catalog import MODELS, Task
 from kling_ui.service import UNDO_SECONDS, HistorySort, Status
-from kling_ui.ui.history.filters import version_of
+from kling_ui.ui.history.history_filters import version_of
 from kling_ui.ui.zip_routes import MOST_SELECTED, SELECTION_PATH
 
 _SORTS = {

@@ -6,7 +6,7 @@ import gradio as gr
 
 from kling_ui.service import Generation, Service
 from kling_ui.ui.asked_view import bare_html
-from kling_ui.ui.create.fields.media import ServedVideo
+from kling_ui.ui.create.fields.media_fields import ServedVideo
 from kling_ui.ui.media_routes import video_url
 from kling_ui.ui.result import panel, screen, strip
 from kling_ui.ui.visit import Visit

@@ -6,10 +6,10 @@ A new kind is a class in the catalog, a builder here, and its row in BUILDERS.
 from collections.abc import Mapping
 from functools import partial
 
-from kling_ui.ui.create.fields.camera import camera_field, move_field, preset_field
+from kling_ui.ui.create.fields.camera_fields import camera_field, move_field, preset_field
 from kling_ui.ui.create.fields.elements import elements_field
 from kling_ui.ui.create.fields.field import Builder
-from kling_ui.ui.create.fields.media import media_field, pair_field, pictures_field
+from kling_ui.ui.create.fields.media_fields import media_field, pair_field, pictures_field
 from kling_ui.ui.create.fields.painting import brush_field, mask_field
 from kling_ui.ui.create.fields.plain import (
     flag_field,

@@ -14,7 +14,7 @@ from kling_ui.ui.create.fields.field import (
     Updates,
     is_anything_there,
 )
-from kling_ui.ui.create.fields.media import (
+from kling_ui.ui.create.fields.media_fields import (
     link_box,
     paths_of,
     picture_gallery,
@@ -22,7 +22,7 @@ from kling_ui.ui.create.fields.media import (
     split_many,
     well_for,
 )
-from kling_ui.ui.create.fields.rows import GrowingRows
+from kling_ui.ui.create.fields.visible_rows import GrowingRows
 
 _CONTROLS = 4
 """How many controls each element has."""

@@ -7,7 +7,7 @@ import gradio as gr
 
 from kling_ui.catalog import Param, Storyboard
 from kling_ui.ui.create.fields.field import Built, Field, Look, Updates
-from kling_ui.ui.create.fields.rows import GrowingRows
+from kling_ui.ui.create.fields.visible_rows import GrowingRows
 
 MAX_SHOTS = 6
 """Shots of a storyboard that the form has rows for."""

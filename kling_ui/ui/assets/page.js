@@ -53,6 +53,25 @@
     });
   }
 
+  /* One press is one press. What a held key repeats is none, nor is what ends the composition of a
+     word (229: Safari tells it only so), and the second half of a double click is not the second
+     press that a price asks for. */
+  const COMPOSING = 229;
+  document.addEventListener('keydown', event => {
+    if (event.key !== 'Enter' && event.key !== ' ') return;
+    if (event.isComposing || event.keyCode === COMPOSING) event.stopImmediatePropagation();
+    else if (event.repeat && event.target.closest?.('button')) event.preventDefault();
+  }, true);
+  document.addEventListener('click', event => {
+    if (event.detail < 2 || !event.target.closest?.('[data-armed], [data-asking]')) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
+
+  /* Who scrolls the page over the number that was typed last does not mean to change it. */
+  document.addEventListener('wheel', ({target}) => {
+    if (target === document.activeElement && target.matches('input[type=number]')) target.blur();
+  }, {capture: true, passive: true});
 
   /* Over plain http the browser has neither camera nor clipboard to give: hide their buttons. */
   if (!window.isSecureContext) document.documentElement.classList.add('k-insecure');

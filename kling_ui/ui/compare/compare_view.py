@@ -107,9 +107,9 @@ def _clock() -> str:
     )
     return (
         f'<div class="k-clockbar" role="group" aria-label="Playback of all">{play}'
-        '<span class="k-now">0:00.0</span>'
+        '<span class="k-now" translate="no">0:00.0</span>'
         '<input class="k-seek" type="range" min="0" max="1" step="any" value="0" '
-        'aria-label="Position"><span class="k-total">0:00.0</span>'
+        'aria-label="Position"><span class="k-total" translate="no">0:00.0</span>'
         f"{_button('earlier', 'One frame back')}{_button('later', 'One frame on')}"
         f'<select class="k-speed" aria-label="Speed">{speeds}</select>'
         f"{_button('loop', 'Loop', more=' aria-pressed=true')}</div>"

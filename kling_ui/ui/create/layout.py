@@ -137,7 +137,14 @@ class Layout:
             self.problems = gr.HTML("", elem_id="problems", elem_classes=["k-plain"])
             self.sends = gr.HTML("", elem_id="sends", elem_classes=["k-plain"], js_on_load=_DROP)
             with gr.Row(elem_id="generate-row"):
-                self.generate = gr.Button("Generate", variant="primary", elem_id="generate")
+                # Gradio writes into a text that a browser's translation has taken away: the price
+                # would stay what it was.
+                self.generate = gr.Button(
+                    "Generate",
+                    variant="primary",
+                    elem_id="generate",
+                    elem_classes=["notranslate"],
+                )
                 self.variations = asked_view(
                     "variations", frame=plan_view.frame(), script=plan_view.SCRIPT
                 )

@@ -1,0 +1,68 @@
+"""What happens to an open page: hasty and held presses, translation, a server that has changed."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from browser.rig import PROMPT, App, press, settle, status_is, write
+
+pytestmark = pytest.mark.browser
+
+TRANSLATE = """() => {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (texts.nextNode()) found.push(texts.currentNode);
+  for (const text of found) {
+    const isKept = text.parentElement.closest('textarea, script, style, .notranslate');
+    if (isKept || !text.data.trim()) continue;
+    const font = document.createElement('font');
+    font.textContent = text.data.toUpperCase();
+    text.replaceWith(font);
+  }
+}"""
+"""What a browser's translation does to a page: each text is replaced by one in a `<font>`."""
+
+
+def test_a_held_key_or_a_double_click_is_one_press_and_pays_once(page: Page, app: App):
+    before = app.posts()
+    write(page, PROMPT)
+    # A word that is still being composed is no text to send, whatever is held.
+    page.locator("#prompt textarea").evaluate(
+        """field => field.dispatchEvent(new KeyboardEvent('keydown',
+             {key: 'Enter', ctrlKey: true, isComposing: true, bubbles: true, cancelable: true}))"""
+    )
+    page.wait_for_timeout(200)
+    assert app.posts() == before
+    press(page)
+    status_is(page, "completed")
+    again = page.locator("[data-ask=again]").first
+    again.dblclick()
+    expect(again).to_contain_text("Press again")
+    again.focus()
+    hold(page, "Enter")
+    settle(page)
+    assert app.posts() == before + 1 + 1  # asked by the double click, confirmed by one press
+    page.locator("#generate").focus()
+    hold(page, "Enter", seconds=1.6)
+    status_is(page, "completed")
+    settle(page)
+    assert app.posts() == before + 3
+
+
+def hold(page: Page, key: str, *, seconds: float = 0.3) -> None:
+    for _ in range(int(seconds / 0.05)):
+        page.keyboard.down(key)
+        page.wait_for_timeout(50)
+    page.keyboard.up(key)
+
+
+def test_the_price_is_right_where_the_browser_translates_and_the_wheel_changes_nothing(page: Page):
+    page.evaluate(TRANSLATE)
+    seconds = page.locator("#param-duration input[type=number]")
+    seconds.fill("10")
+    seconds.blur()
+    expect(page.locator("#generate")).to_contain_text("$1.50")
+    seconds.click()
+    seconds.hover()
+    page.mouse.wheel(0, 100)
+    page.wait_for_timeout(100)
+    assert seconds.input_value() == "10"

@@ -213,6 +213,8 @@ def launch(service: Service, settings: Settings) -> None:
 
     service.files.prepare()
     page = ui.build(service)
+    look = ui.theme()
+    version = ui.page_version(page, look)
     name = settings.server_name
     page.queue(default_concurrency_limit=None).launch(
         server_name=f"[{name}]" if ":" in name else name,
@@ -229,11 +231,11 @@ def launch(service: Service, settings: Settings) -> None:
         auth_message="Any name, and the password of this app.",
         app_kwargs={
             "lifespan": lifespan,
-            "middleware": guards_of(page, settings, os.environ),
+            "middleware": guards_of(page, version, settings, os.environ),
             "routes": ui.media_routes(service),
         },
         prevent_thread_lock=True,
-        **ui.theme(),
+        **ui.with_version(look, version),
     )
     print(f"Kling UI is at {page.share_url or page.local_url}", flush=True)  # noqa: T201  the log may be elsewhere
     wait_for_the_end()
@@ -252,7 +254,7 @@ async def purge_hourly(uploads: Path) -> None:
         await asyncio.to_thread(purge_uploads, uploads, now=time.time())
 
 
-def guards_of(page: Any, settings: Settings, environ: Mapping[str, str]) -> list[Any]:
+def guards_of(page: Any, version: str, settings: Settings, environ: Mapping[str, str]) -> list[Any]:
     """Return the middlewares that every request passes, outermost first.
 
     On a Space, where nobody can try the health check from elsewhere, and behind a tunnel the
@@ -277,6 +279,7 @@ def guards_of(page: Any, settings: Settings, environ: Mapping[str, str]) -> list
             routes=ui.allowed_routes(ui.public_api_names(page), has_login=has_login),
             hosts=hosts,
             is_space=is_space,
+            page_version=version,
             may_see_media=ui.is_logged_in if has_login else None,
         ),
     ]

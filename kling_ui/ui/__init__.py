@@ -8,6 +8,7 @@ from kling_ui.ui.http_guard.same_origin import host_policy, machine_names
 from kling_ui.ui.identity import IdentityMiddleware
 from kling_ui.ui.media_routes import media_routes
 from kling_ui.ui.page import build
+from kling_ui.ui.page_version import page_version, with_version
 from kling_ui.ui.theme import theme
 from kling_ui.ui.watching import MAX_THREADS
 
@@ -22,7 +23,9 @@ __all__ = [
     "is_logged_in",
     "machine_names",
     "media_routes",
+    "page_version",
     "password_check",
     "public_api_names",
     "theme",
+    "with_version",
 ]

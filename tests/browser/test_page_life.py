@@ -1,7 +1,7 @@
 """What happens to an open page: hasty and held presses, translation, a server that has changed."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from browser.rig import PROMPT, App, press, settle, status_is, write
 
@@ -66,3 +66,21 @@ def test_the_price_is_right_where_the_browser_translates_and_the_wheel_changes_n
     page.mouse.wheel(0, 100)
     page.wait_for_timeout(100)
     assert seconds.input_value() == "10"
+
+
+def test_a_page_that_outlived_an_update_is_loaded_anew_with_what_was_written(page: Page, app: App):
+    """Its calls are numbers that now mean others: none may reach the app."""
+    before = app.posts()
+
+    def of_yesterday(route: Route) -> None:
+        route.continue_(headers={**route.request.headers, "x-kling-ui-version": "of-yesterday"})
+
+    page.route("**/gradio_api/**", of_yesterday)
+    page.once("framenavigated", lambda: page.unroute("**/gradio_api/**"))
+    page.evaluate("window.isOld = true")
+    write(page, "Written over an update")
+    press(page)
+    page.wait_for_function("!window.isOld")
+    expect(page.locator("#notice")).to_contain_text("Draft restored")
+    expect(page.locator("#prompt textarea")).to_have_value("Written over an update")
+    assert app.posts() == before

@@ -546,9 +546,10 @@ CALL = b'{"data": []}'
         ((HOST, "Sec-Fetch-Site: cross-site"), 403),
         ((HOST, "Sec-Fetch-Site: same-site", "Origin: http://127.0.0.1:1"), 403),
         (("Host: evil.example", "Origin: http://evil.example"), 421),
+        ((HOST, "Sec-Fetch-Site: same-origin", "X-Kling-UI-Version: of-yesterday"), 409),
     ],
 )
-def test_a_post_of_another_sites_page_is_refused(served, headers, status):
+def test_a_post_of_another_sites_page_or_of_another_version_is_refused(served, headers, status):
     lines = (*POST, f"Content-Length: {len(CALL)}", *headers)
     assert sent(served, *lines, body=CALL)[0] == status
 

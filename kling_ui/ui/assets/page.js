@@ -11,6 +11,27 @@
     } catch { return ''; }
   };
 
+  /* An update of the app renumbers what a page calls: each call tells which version it is from,
+     and a page that is refused for it is loaded anew, once. What was written is kept. */
+  const [VERSION, OTHER_VERSION, RENEWED] = ['x-kling-ui-version', 409, 'kling-ui-renewed'];
+  const version = $('meta[name=kling-ui-version]')?.content ?? '';
+  const request = window.fetch;
+  window.fetch = async (address, options = {}) => {
+    if (!version || options.method !== 'POST') return request(address, options);
+    const headers = new Headers(options.headers);
+    headers.set(VERSION, version);
+    const answer = await request(address, {...options, headers});
+    if (answer.status === OTHER_VERSION) renew();
+    return answer;
+  };
+  function renew() {
+    try {
+      if (sessionStorage.getItem(RENEWED) === version) return;
+      sessionStorage.setItem(RENEWED, version);
+    } catch { return; /* without storage a reload might follow a reload for ever */ }
+    location.reload();
+  }
+
   /* Addresses and times that only the browser knows how to write. What loads by itself waits for
      its own in data-src: below a root path the server's would be asked of whoever is at the top. */
   const ADDRESSES = {'data-src': 'src', href: 'href', 'data-poster': 'data-poster'};

@@ -26,12 +26,17 @@ from kling_ui.ui.http_guard.same_origin import (
     unknown_host_page,
 )
 from kling_ui.ui.identity import SCOPE_KEY
+from kling_ui.ui.page_version import PAGE_VERSION_HEADER
 
 LONGEST_QUERY = 8 * 1024
 LARGEST_COOKIES = 16 * 1024
 FOREIGN_PAGE = (
     "This request did not come from Kling UI's own page. Nothing was sent, nothing was spent. "
     "If the app stands behind a proxy, set KLING_UI_HOSTS to the name in your address bar."
+)
+OTHER_VERSION = (
+    "Kling UI was updated since this page was loaded. Nothing was sent, nothing was spent. "
+    "Reload the page: what you wrote is kept."
 )
 MEDIA = "/media/"
 SPACES_SITE = "https://huggingface.co"
@@ -49,9 +54,9 @@ class HttpGuard:
     """ASGI middleware: refuses what is not for this app, and slows down what is too much.
 
     404 for routes that are not served, 421 for hosts that are not this app's, 403 for another
-    site's page, 413, 414 and 431 for what is too large, 416 for ranges that are none, 429 for
-    too many guesses at the password. `may_see_media` asks for the login before routes of our
-    own, which Gradio's does not cover.
+    site's page, 409 for a page of another version, 413, 414 and 431 for what is too large, 416
+    for ranges that are none, 429 for too many guesses at the password. `may_see_media` asks for
+    the login before routes of our own, which Gradio's does not cover.
     """
 
     def __init__(
@@ -61,12 +66,14 @@ class HttpGuard:
         routes: AllowedRoutes,
         hosts: HostPolicy,
         is_space: bool,
+        page_version: str = "",
         may_see_media: Callable[[Scope], bool] | None = None,
     ) -> None:
         self._app = app
         self._may_see_media = may_see_media
         self._routes = routes
         self._hosts = hosts
+        self._page_version = page_version
         self._headers = _security_headers(is_space=is_space)
         self._login = LoginThrottle()
 
@@ -116,11 +123,18 @@ class HttpGuard:
             return 431, "The cookies are too large. Clear this site's cookies."
         if not self._routes.allows(scope["method"], path, scope["query_string"]):
             return 404, "Not found"
-        if scope["method"] not in READ and not self._is_own_page(scope, hosts):
-            return 403, FOREIGN_PAGE
+        if scope["method"] not in READ:
+            return self._wrong_page(scope, hosts)
         if path.startswith(MEDIA) and self._may_see_media and not self._may_see_media(scope):
             return 401, "Log in first."
         return None
+
+    def _wrong_page(self, scope: Scope, hosts: list[str]) -> Refusal | None:
+        if not self._is_own_page(scope, hosts):
+            return 403, FOREIGN_PAGE
+        told = header(scope, PAGE_VERSION_HEADER)
+        # A program tells none.
+        return None if told in {None, self._page_version} else (409, OTHER_VERSION)
 
     def _is_own_page(self, scope: Scope, hosts: list[str]) -> bool:
         return self._hosts.is_own_page(

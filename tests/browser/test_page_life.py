@@ -1,4 +1,4 @@
-"""What happens to an open page: hasty and held presses, translation, a server that has changed."""
+"""What happens to an open page: hasty presses, translation, updates, pasted files, mailed links."""
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -84,3 +84,40 @@ def test_a_page_that_outlived_an_update_is_loaded_anew_with_what_was_written(pag
     expect(page.locator("#notice")).to_contain_text("Draft restored")
     expect(page.locator("#prompt textarea")).to_have_value("Written over an update")
     assert app.posts() == before
+
+
+PASTE_PICTURE = """async field => {
+  const canvas = Object.assign(document.createElement('canvas'), {width: 400, height: 400});
+  canvas.getContext('2d').fillRect(0, 0, 200, 200);
+  const picture = await new Promise(done => canvas.toBlob(done));
+  const held = new DataTransfer();
+  held.items.add(new File([picture], 'image.png', {type: 'image/png'}));
+  const how = {bubbles: true, cancelable: true, clipboardData: held};
+  field.dispatchEvent(new ClipboardEvent('paste', how));
+}"""
+
+
+def test_a_screenshot_that_is_pasted_while_writing_goes_into_the_empty_well(page: Page):
+    page.locator("#task label").nth(1).click()
+    expect(page.locator("#param-image_url").filter(visible=True)).to_be_visible()
+    page.locator("#prompt textarea").evaluate(PASTE_PICTURE)
+    expect(page.locator("#sends")).to_contain_text("start image")
+    expect(page.locator("#param-image_url img").filter(visible=True)).to_have_count(1)
+    page.locator("#prompt textarea").evaluate(PASTE_PICTURE)
+    expect(page.locator("#sends")).to_contain_text("last frame")
+
+
+def test_the_keyboard_goes_on_at_what_it_has_opened_and_a_link_survives_the_mail(
+    page: Page, app: App
+):
+    write(page, "Opened by the keyboard")
+    press(page)
+    status_is(page, "completed")
+    page.get_by_role("tab", name="History").click()
+    page.locator(".k-tile-link").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.activeElement?.id === 'stage'")
+    shown = page.evaluate("window.klingResult.shown()")
+    page.goto(f"{app.url}?v=%20{shown.upper()}).")
+    status_is(page, "completed")
+    expect(page).to_have_url(f"{app.url}?v={shown}")

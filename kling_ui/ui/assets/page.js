@@ -3,6 +3,16 @@
   'use strict';
   const $ = (selector, root = document) => root.querySelector(selector);
 
+  /* Mail and chat leave a dot, a bracket or a line break at the end of a link, some write it in
+     capitals: of an address of results only their ids count. Gradio reads it later. */
+  const search = location.search.replace(/([?&](?:v|generation|set|compare)=)([^&]+)/g, (given, name, value) => {
+    const ids = value.replace(/%../g, ' ').match(/[0-9a-f]{32}/gi);
+    return ids ? name + ids.join(',').toLowerCase() : given;
+  });
+  if (search !== location.search) {
+    history.replaceState(history.state, '', location.pathname + search + location.hash);
+  }
+
   /* The path below which this page's app is. Gradio's root is an address that the server has put
      together, and behind a proxy its port or scheme may be wrong; the browser knows them. */
   window.klingRoot = () => {
@@ -97,7 +107,26 @@
   /* Over plain http the browser has neither camera nor clipboard to give: hide their buttons. */
   if (!window.isSecureContext) document.documentElement.classList.add('k-insecure');
 
-  const refresh = () => { localize(); count(); group(); };
+  /* What had the focus may be painted away or hidden: the nearest place around it that is left
+     takes it over, or the keyboard and a screen reader would begin at the top again. */
+  let around = [];
+  document.addEventListener('focusin', ({target}) => {
+    around = [];
+    for (let each = target; each && each !== document.body; each = each.parentElement) around.push(each);
+  });
+  const isSeen = element => element.isConnected && element.getClientRects().length > 0;
+  function keepFocus() {
+    if (document.activeElement !== document.body || !around.length || isSeen(around[0])) return;
+    const left = around.find(each => each.id && isSeen(each));
+    around = [];
+    /* All of the page is as good as nothing: what was opened stands on the stage. */
+    const place = !left || left.querySelector('#desk') ? $('#stage') : left;
+    if (!place || !isSeen(place)) return;
+    if (place.tabIndex < 0) Object.assign(place, {tabIndex: -1}).classList.add('k-took-focus');
+    place.focus({preventScroll: true});
+  }
+
+  const refresh = () => { localize(); count(); group(); keepFocus(); };
   setInterval(refresh, 250);
   /* And at once where the server has painted, so that nothing flickers. */
   new MutationObserver(() => {

@@ -26,6 +26,25 @@
     }
   }, true);
 
+  /* What is pasted, a screenshot or a copied file, goes into the well that has the focus, else into
+     the first one that is empty; text that was copied with a picture stays text in a field. */
+  document.addEventListener('paste', event => {
+    const {target, clipboardData} = event;
+    const files = [...clipboardData?.files ?? []];
+    const isText = target.matches?.('textarea, input') && clipboardData.types.includes('text/plain');
+    if (!files.length || isText || document.querySelector('dialog[open]')) return;
+    const own = target.closest?.('.block')?.querySelector('input[type=file]');
+    const takes = input => input?.closest('.block').offsetParent && files.some(isOfKind(kindOf(input)));
+    const hasRoom = input => input.multiple || !input.closest('.block').querySelector('img, video, audio');
+    const input = takes(own) ? own : [...document.querySelectorAll('#composer input[type=file]')]
+      .find(each => takes(each) && hasRoom(each));
+    if (!input) return;
+    event.preventDefault();
+    const fitting = files.filter(isOfKind(kindOf(input)));
+    input.files = ofKind(input.multiple ? fitting : fitting.slice(0, 1), kindOf(input)).files;
+    input.dispatchEvent(new Event('change', {bubbles: true}));
+  }, true);
+
   document.addEventListener('drop', event => {
     const files = [...event.dataTransfer?.files ?? []];
     const kind = kindOf(event.target.closest?.('.block')?.querySelector('input[type=file]'));

@@ -66,6 +66,11 @@ def test_the_price_is_right_where_the_browser_translates_and_the_wheel_changes_n
     page.mouse.wheel(0, 100)
     page.wait_for_timeout(100)
     assert seconds.input_value() == "10"
+    # With colors of the system's own a check mark in a background would not be there.
+    page.emulate_media(forced_colors="active")
+    audio = page.locator("#param-generate_audio input")
+    assert audio.evaluate("box => getComputedStyle(box).appearance") == "auto"
+    page.emulate_media(forced_colors="none")
 
 
 def test_a_page_that_outlived_an_update_is_loaded_anew_with_what_was_written(page: Page, app: App):

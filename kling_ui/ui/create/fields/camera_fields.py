@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.catalog import AXES, AXIS_HELP, CAMERA_PRESETS, Param
-from kling_ui.ui.create.fields.field import Built, Field, Look, readables
+from kling_ui.ui.create.fields.field import AnySlider, Built, Field, Look, readables
 from kling_ui.ui.event_options import QUIET
 
 CUSTOM = "simple"
@@ -88,7 +88,7 @@ def _lay_out(built: Built) -> tuple[Any, tuple[Any, ...]]:
                 label="Axis",
                 elem_classes=["k-segments"],
             )
-            amount = gr.Slider(
+            amount = AnySlider(
                 -10,
                 10,
                 value=0,

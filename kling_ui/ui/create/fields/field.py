@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import gradio as gr
 from gradio.component_meta import ComponentMeta
 
 from kling_ui.catalog import Choice, Flag, KeptUpload, Media, Param
@@ -107,6 +108,21 @@ def variant(name: str, control: Any, **methods: Callable[..., Any]) -> Any:
     """
     members = {"is_template": True, **methods}
     return ABCMeta.__new__(ComponentMeta, name, (control,), members)
+
+
+def _as_typed(control: Any, payload: Any) -> Any:
+    """Read a number whatever its bounds: who types 12 has typed 1 before.
+
+    Gradio fails the whole event over it, and drops what was typed next; the price would stay what
+    it was. The catalog refuses the number where it is sent, at its field.
+    """
+    if isinstance(payload, bool) or not isinstance(payload, int | float | None):
+        raise TypeError("not a number")
+    return None if payload is None else gr.Number.round_to_precision(payload, control.precision)
+
+
+AnySlider = variant("AnySlider", gr.Slider, preprocess=_as_typed)
+AnyNumber = variant("AnyNumber", gr.Number, preprocess=_as_typed)
 
 
 def readable(word: str) -> str:

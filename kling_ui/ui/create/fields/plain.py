@@ -7,7 +7,7 @@ import gradio as gr
 
 from kling_ui.catalog import MODELS, PAIR_SCENES, Choice, Number, Param, Text
 from kling_ui.ui.create import effects
-from kling_ui.ui.create.fields.field import Built, Field, Updates, labeled, readable
+from kling_ui.ui.create.fields.field import AnySlider, Built, Field, Updates, labeled, readable
 from kling_ui.ui.create.picker import Option, picker, picker_props
 
 PROMPT = "prompt"
@@ -53,7 +53,7 @@ def range_field(name: str, _built: Built) -> Field:
     """Lay out a slider, for a choice of many whole numbers in a row."""
     numbers = [choice for choice in _all_choices(name) if isinstance(choice, int)]
     lowest, highest = min(numbers), max(numbers)
-    slider = gr.Slider(
+    slider = AnySlider(
         lowest, highest, value=5, step=1, elem_id=f"param-{name}", elem_classes=["k-slider"]
     )
 
@@ -97,7 +97,7 @@ def list_field(name: str, _built: Built) -> Field:
 
 def number_field(name: str, _built: Built) -> Field:
     """Lay out a slider, for a number."""
-    slider = gr.Slider(0, 1, value=0.5, elem_id=f"param-{name}", elem_classes=["k-slider"])
+    slider = AnySlider(0, 1, value=0.5, elem_id=f"param-{name}", elem_classes=["k-slider"])
 
     def updates(param: Param, value: Any) -> Updates:
         bounds = {"maximum": 1.0, "step": 0.05}

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.catalog import Param, Storyboard
-from kling_ui.ui.create.fields.field import Built, Field, Look, Updates
+from kling_ui.ui.create.fields.field import AnyNumber, Built, Field, Look, Updates
 from kling_ui.ui.create.fields.visible_rows import GrowingRows
 
 MAX_SHOTS = 6
@@ -24,7 +24,7 @@ def storyboard_field(name: str, _built: Built) -> Field:
             with gr.Row(elem_classes=["k-shot"], visible=number <= _FIRST_SHOTS) as row:
                 prompts.append(_shot_box(number))
                 seconds.append(
-                    gr.Number(
+                    AnyNumber(
                         _SECONDS,
                         label="Seconds",
                         minimum=1,

@@ -28,10 +28,6 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_GRADIO_NUMBERS = (
-    *("GRADIO_NUM_PORTS", "GRADIO_NODE_NUM_PORTS"),
-    *("GRADIO_ANALYTICS_MAX_EVENTS", "GRADIO_DEBUG"),
-)
 _MAX_PORT = 65_535
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
@@ -51,7 +47,8 @@ class Settings:
     `data_dir`. `poll_seconds` None means: adapt to the model. `keeps_visitors_apart` is true
     on a shared host, where each browser gets its own history.
 
-    `server_port` None means: 7860, or the next free one. `hosts` are the names the app answers
+    `server_port` None means: 7860, or the next free one. `root_path` is "", a path without a slash
+    at its end, or the page's whole address behind a proxy. `hosts` are the names the app answers
     for besides addresses, localhost and this machine's name, `*` any. `day_usd` None means: no
     bound on a day's spending. `for_libraries` is what `.env` alone says to Gradio and httpx.
     """
@@ -66,6 +63,7 @@ class Settings:
     keeps_visitors_apart: bool = False
     server_name: str = "127.0.0.1"
     server_port: int | None = None
+    root_path: str = ""
     hosts: tuple[str, ...] = ()
     day_usd: float | None = None
     password: str | None = field(default=None, repr=False)
@@ -95,8 +93,6 @@ class Settings:
         base_url = _checked_base_url(text("AIML_API_BASE_URL") or LIVE_BASE_URL)
         if api_key and not allow_http:
             check_encrypted(base_url)
-        for name in _GRADIO_NUMBERS:
-            _check_number(name, text(name))
         is_space = text("SPACE_ID") is not None
         taken = {name.upper() for name in environ}
         return cls(
@@ -113,6 +109,7 @@ class Settings:
             keeps_visitors_apart=is_space,
             server_name=(text("GRADIO_SERVER_NAME") or "127.0.0.1").strip("[]"),
             server_port=_port("GRADIO_SERVER_PORT", text("GRADIO_SERVER_PORT")),
+            root_path=_root_path(text("GRADIO_ROOT_PATH") or ""),
             hosts=_hosts(text("KLING_UI_HOSTS") or ""),
             day_usd=_dollars(
                 "KLING_UI_DAY_USD",
@@ -256,10 +253,20 @@ def _port(name: str, value: str | None) -> int | None:
     raise SettingsError(f"{name} must be a port from 1 to {_MAX_PORT}, not {value!r}.")
 
 
-def _check_number(name: str, value: str | None) -> None:
-    """Refuse what would end Gradio's import in a traceback."""
-    if value is not None and not (value.isascii() and value.isdigit()):
-        raise SettingsError(f"{name} must be a whole number, not {value!r}.")
+def _root_path(value: str) -> str:
+    path = value.strip("/")
+    try:
+        parts = urlsplit(value)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        is_usable = is_address or not (parts.scheme or "\\" in value or "//" in path)
+        _ = parts.port
+    except ValueError:
+        is_usable = False
+    if not is_usable or set(value) & set("?# ") or not value.isprintable():
+        raise SettingsError(
+            f"GRADIO_ROOT_PATH must be a path such as /kling, or a whole address, not {value!r}."
+        )
+    return path if is_address else f"/{path}".rstrip("/")
 
 
 def _switch(name: str, value: str | None) -> bool:

@@ -27,6 +27,11 @@ PORTS_TRIED = 100
 UPLOADS = "uploads"
 """Gradio's folder for files, relative to the working folder: answers then tell no path here."""
 
+_KEPT_OF_GRADIO = (
+    *("GRADIO_ANALYTICS_ENABLED", "GRADIO_HEARTBEAT_INTERVAL", "GRADIO_SHARE_SERVER_ADDRESS"),
+)
+"""What else may steer Gradio: others open folders, start more servers, or hold its launch."""
+
 _OURS = frozenset(
     {LOCK, "videos", "inputs", "incoming", "gradio", "simulator", "preferences.json"}
     | {"models-simulator.json", "models-aimlapi.json"}
@@ -210,8 +215,11 @@ def prepare_environment(environ: MutableMapping[str, str], settings: Settings) -
     Gradio asks nobody but this machine, unless it shares the page: a proxy would only be in its
     way, and settings that httpx chokes on would end the import.
     """
+    others = [name for name in environ if name.upper().startswith("GRADIO_")]
+    _forget(environ, *others, keep=_KEPT_OF_GRADIO)
     environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     environ["GRADIO_TEMP_DIR"] = UPLOADS
+    environ["GRADIO_ROOT_PATH"] = settings.root_path
     _forget(environ, *PROXY_NAMES, keep=("HTTPS_PROXY",) if settings.share else ())
     environ["NO_PROXY"] = environ["no_proxy"] = "127.0.0.1,localhost"
     if settings.is_simulated:
@@ -220,11 +228,11 @@ def prepare_environment(environ: MutableMapping[str, str], settings: Settings) -
         if environ.get(name):
             environ[name] = str(Path(environ[name]).absolute())  # the working folder will change
     # Gradio looks for a free port at this name, but knows no IPv6 there.
-    _forget(environ, "GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT", "GRADIO_NUM_PORTS")
     if ":" not in settings.server_name:
         environ["GRADIO_SERVER_NAME"] = settings.server_name
 
 
 def _forget(environ: MutableMapping[str, str], *names: str, keep: tuple[str, ...] = ()) -> None:
-    for name in [name for name in environ if name.upper() in names and name.upper() not in keep]:
+    wanted = {name.upper() for name in names} - set(keep)
+    for name in [name for name in environ if name.upper() in wanted]:
         del environ[name]

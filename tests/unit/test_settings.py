@@ -5,6 +5,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from kling_ui.settings import KEY_NAMES, LIVE_BASE_URL, Settings, SettingsError
+from kling_ui.startup import prepare_environment
 
 KEY = "sk-0123456789abcdef"
 
@@ -67,7 +68,7 @@ def test_a_blank_setting_is_no_setting(tmp_path, blank):
         *("KLING_UI_POLL_SECONDS", "KLING_UI_SIMULATOR_SECONDS"),
         *("KLING_UI_HOSTS", "KLING_UI_DAY_USD", "KLING_UI_PASSWORD"),
         *("KLING_UI_ALLOW_HTTP", "KLING_UI_SHARE"),
-        *("GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT", "GRADIO_NUM_PORTS"),
+        *("GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT", "GRADIO_ROOT_PATH"),
     )
     assert read(tmp_path, **dict.fromkeys(names, blank)) == read(tmp_path)
 
@@ -241,6 +242,34 @@ def test_what_the_file_says_to_gradio_and_httpx_is_handed_on_unless_the_environm
     assert read(tmp_path, file, GRADIO_SERVER_PORT="7999").server_port == 7999
 
 
+@pytest.mark.parametrize(
+    ("value", "root_path"),
+    [
+        ("kling", "/kling"),
+        ("/kling/", "/kling"),
+        ("/a/b", "/a/b"),
+        ("/", ""),
+        ("https://a.example/kling/", "https://a.example/kling"),
+    ],
+)
+def test_a_root_path_begins_with_a_slash_and_ends_without(tmp_path, value, root_path):
+    assert read(tmp_path, GRADIO_ROOT_PATH=value).root_path == root_path
+
+
+def test_of_gradios_settings_only_those_the_app_knows_reach_it(tmp_path):
+    """Others open folders to everybody, start servers without the guard, or end its import."""
+    names = ("ALLOWED_PATHS", "NUM_WORKERS", "DEBUG", "WATCH_DIRS", "DEFAULT_CONCURRENCY_LIMIT")
+    environ = {f"GRADIO_{name}": "x" for name in (*names, "HEARTBEAT_INTERVAL", "SERVER_PORT")}
+    prepare_environment(environ, read(tmp_path, GRADIO_ROOT_PATH="kling"))
+    assert {name: value for name, value in environ.items() if name.startswith("GRADIO_")} == {
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "GRADIO_HEARTBEAT_INTERVAL": "x",
+        "GRADIO_ROOT_PATH": "/kling",
+        "GRADIO_SERVER_NAME": "127.0.0.1",
+        "GRADIO_TEMP_DIR": "uploads",
+    }
+
+
 # --------------------------------------------------------------------------- visitors
 
 
@@ -302,7 +331,10 @@ def test_switches_are_off_unless_they_are_on(tmp_path, name):
         ),
         ("KLING_UI_SHARE", "perhaps", "must be 1 or 0, not"),
         ("KLING_UI_ALLOW_HTTP", "2", "must be 1 or 0, not"),
-        ("GRADIO_NUM_PORTS", "many", "must be a whole number, not"),
+        *(
+            ("GRADIO_ROOT_PATH", value, "must be a path such as /kling, or a whole address, not")
+            for value in ("ftp://a/b", "/a?b", "a#b", "/a b", "a//b", "https://", "//[/a", "a\\b")
+        ),
     ],
 )
 def test_other_garbage_is_refused_by_name_too(tmp_path, name, value, message):

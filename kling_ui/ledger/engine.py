@@ -34,9 +34,19 @@ class LedgerError(Exception):
 def open_engine(url: str | Path) -> sa.Engine:
     """Return the engine of a database URL or SQLite file; raise LedgerError where none fits."""
     try:
-        # A path is never pasted into a URL: `?`, `#` and `%` mean something there.
-        address = sa.URL.create("sqlite", database=str(url)) if isinstance(url, Path) else url
-        engine = sa.create_engine(address, hide_parameters=True, json_deserializer=_json)
+        address = _address(url)
+        engine = sa.create_engine(
+            address,
+            hide_parameters=True,
+            json_deserializer=_json,
+            # A server that was restarted, or tired of waiting, has closed what the pool holds.
+            pool_pre_ping=address.get_backend_name() != "sqlite",
+        )
+    except ModuleNotFoundError as exc:
+        raise LedgerError(
+            f"KLING_UI_DATABASE_URL needs a driver that is not installed: the Python package of "
+            f"the module {exc.name}."
+        ) from None
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError, ValueError) as exc:
         # The URL may hold a password, so it is not repeated.
         raise LedgerError(
@@ -47,6 +57,19 @@ def open_engine(url: str | Path) -> sa.Engine:
         sa.event.listen(engine, "connect", _SqliteConnections().set_up)
     sa.event.listen(engine, "before_cursor_execute", _with_writable_text, retval=True)
     return engine
+
+
+def _address(url: str | Path) -> sa.URL:
+    if isinstance(url, Path):
+        # A path is never pasted into a URL: `?`, `#` and `%` mean something there.
+        return sa.URL.create("sqlite", database=str(url))
+    # Hosts name PostgreSQL as libpq does, SQLAlchemy does not.
+    return sa.make_url(re.sub(r"\Apostgres(?=[:+])", "postgresql", url))
+
+
+def words_of(trouble: BaseException) -> str:
+    """Return the first line of what a driver says; a server's holds no values, but may its rest."""
+    return next(iter(str(trouble).strip().splitlines()), "") or type(trouble).__name__
 
 
 def file_of(url: sa.URL) -> Path | None:

@@ -4,6 +4,7 @@ A row is committed before money can be spent.
 """
 
 import dataclasses
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -25,6 +26,7 @@ from kling_ui.ledger.engine import (
     is_damaged,
     make_private,
     open_engine,
+    words_of,
 )
 from kling_ui.ledger.generation import (
     SIMULATOR,
@@ -40,6 +42,8 @@ from kling_ui.ledger.rows import generation_of
 from kling_ui.ledger.schema import GENERATIONS, INPUTS, SETS
 
 _IS_KEPT = GENERATIONS.c.deleted_at.is_(None)
+
+_log = logging.getLogger(__name__)
 
 LONGEST_CHAIN = 50
 """Of a generation that continues others: how many of those before it are kept in its row."""
@@ -61,6 +65,9 @@ class Ledger:
         self.path = file_of(self._engine.url)
         """The file that holds it, links resolved; None where it is in memory or on a server."""
         self._opened: tuple[int, int] | None = None
+        self._is_served = False
+        """Tells whether it is open and no file: what fails now is told to the log."""
+        self._logged = ""
         # The page shows this name, so it tells neither where files lie nor an address.
         self._file = self._engine.url.database if self._engine.dialect.name == "sqlite" else None
         self._name = f"The ledger {Path(self._file).name}" if self._file else "The ledger"
@@ -72,12 +79,16 @@ class Ledger:
         try:
             self._migrate()
             self._opened = identity(self.path)
+            self._is_served = self._file is None
         except LedgerError as exc:
             if isinstance(exc.__cause__, sqlite3.DatabaseError) and is_damaged(exc.__cause__):
                 raise LedgerError(
                     f"{exc} It is damaged. Put a copy of {self._file} back; or move it aside "
                     "(keep it: it names what was paid for) and start again with a new one."
                 ) from exc.__cause__
+            if self._file is None and exc.__cause__ is not None:
+                # Read by who starts the app, not by visitors.
+                raise LedgerError(f"{exc} {words_of(exc.__cause__)}") from exc.__cause__
             raise
 
     def _migrate(self) -> None:
@@ -430,11 +441,16 @@ class Ledger:
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except sa.exc.DBAPIError as exc:
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as exc:
             # Only the driver's words: the statement's values hold prompts. A server's words may
-            # tell its address.
-            said = exc.orig if self._file else type(exc.orig).__name__
-            raise LedgerError(f"{self._name} can't be used: {said}.") from exc.orig
+            # tell its address, so only the log has them.
+            trouble = getattr(exc, "orig", None) or exc
+            said = trouble if self._file else type(trouble).__name__
+            if self._is_served and self._logged != words_of(trouble):
+                self._logged = words_of(trouble)
+                _log.warning("The ledger's database says: %s", self._logged)
+            raise LedgerError(f"{self._name} can't be used: {said}.") from trouble
+        self._logged = ""
 
 
 def _totals_of(sums: Iterable[Any]) -> HistoryTotals:

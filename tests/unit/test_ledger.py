@@ -1,11 +1,14 @@
 """The ledger keeps what was committed, whoever writes and however often it is opened."""
 
+import contextlib
 import sqlite3
+import sys
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from kling_ui.ledger import (
     LIVE,
@@ -292,12 +295,56 @@ def test_only_the_unfinished_ones_of_one_origin_are_found_oldest_first(ledger, c
 # -- trouble
 
 
-@pytest.mark.parametrize("url", ["garbage", "nosuch://host/db", "", "postgresql://u:secret@h/d"])
-def test_a_url_that_no_driver_is_here_for_is_refused_without_repeating_it(url):
-    with pytest.raises(LedgerError) as caught:
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        *((url, "is not a database URL") for url in ("garbage", "nosuch://secret@host/db", "")),
+        ("postgresql://u:p@ss:secret/o#r?d%@h/d", "is not a database URL"),
+        ("postgresql://u:secret@h/d", "needs a driver that is not installed: .* psycopg"),
+        ("postgres://u:secret@h/d", "needs a driver that is not installed: .* psycopg"),
+        ("postgres+asyncpg://u:secret@h/d", "needs a driver that is not installed: .* asyncpg"),
+    ],
+)
+def test_a_url_that_no_driver_is_here_for_is_refused_without_repeating_it(url, said, monkeypatch):
+    for module in ("psycopg", "asyncpg"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(LedgerError, match=f"^KLING_UI_DATABASE_URL {said}") as caught:
         Ledger(url)
-    assert str(caught.value).startswith("KLING_UI_DATABASE_URL is not a database URL")
     assert "secret" not in str(caught.value)
+
+
+def test_what_a_server_says_is_told_at_the_start_and_later_to_the_log_alone(caplog):
+    """In memory there is no file either; a server that can't be reached fails in the same way."""
+    ledger = Ledger("sqlite://")
+    words = 'connection to "10.0.0.7" failed: no such role "kling"'
+    trouble = sqlite3.OperationalError(f"{words}\nHINT: values")
+
+    def refuse(*_):
+        raise trouble
+
+    sa.event.listen(ledger._engine, "do_connect", refuse)
+    with pytest.raises(LedgerError, match=f"^The ledger can't be used: .*{words}$"):
+        ledger.open()
+    assert caplog.text == ""
+    sa.event.remove(ledger._engine, "do_connect", refuse)
+    ledger.open()
+    sa.event.listen(ledger._engine, "before_cursor_execute", refuse)
+    for _ in range(3):
+        with pytest.raises(LedgerError, match=r"^The ledger can't be used: OperationalError\.$"):
+            ledger.get("a")
+    assert caplog.text.count(words) == 1
+    assert "values" not in caplog.text
+    ledger.close()
+
+
+def test_where_every_connection_hangs_the_ledger_can_not_be_used(ledger, monkeypatch):
+    pool = ledger._engine.pool
+    monkeypatch.setattr(pool, "_timeout", 0.01)
+    with contextlib.ExitStack() as taken:
+        for _ in range(pool.size() + pool._max_overflow):
+            taken.enter_context(ledger._engine.connect())
+        with pytest.raises(LedgerError, match="can't be used: QueuePool limit"):
+            ledger.get("a")
 
 
 @pytest.mark.parametrize("content", [b"this is no database, it is a text" * 50, None])

@@ -13,6 +13,7 @@ from fastapi import HTTPException
 from fastapi.exceptions import RequestValidationError
 from gradio import processing_utils, route_utils
 from gradio.state_holder import SessionState, StateHolder
+from python_multipart.exceptions import FormParserError
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse
 
@@ -71,9 +72,10 @@ _WRONG_NAME = re.compile(
 
 
 def answer_mistakes(app: Any) -> None:
-    """Answer a caller's mistakes in a body with 422 where Gradio fails over them with 500."""
+    """Answer a caller's mistakes in a body with 4xx where Gradio fails over them with 500."""
     app.add_exception_handler(RequestValidationError, _unreadable_body)
     app.add_exception_handler(TypeError, _wrong_arguments)
+    app.add_exception_handler(FormParserError, _unreadable_upload)
 
 
 async def _unreadable_body(_request: Request, exc: Exception) -> JSONResponse:
@@ -81,6 +83,10 @@ async def _unreadable_body(_request: Request, exc: Exception) -> JSONResponse:
     errors = exc.errors() if isinstance(exc, RequestValidationError) else []
     told = [{name: error.get(name) for name in ("type", "loc", "msg")} for error in errors]
     return JSONResponse({"detail": told[:MOST_MISTAKES]}, status_code=422)
+
+
+async def _unreadable_upload(_request: Request, _exc: Exception) -> JSONResponse:
+    return JSONResponse({"detail": "This upload can't be read."}, status_code=400)
 
 
 async def _wrong_arguments(request: Request, exc: Exception) -> JSONResponse:

@@ -5,6 +5,7 @@ path. Every event, its validator included, goes through `Blocks.process_api`, so
 stands there, whatever the component.
 """
 
+import inspect
 import logging
 import re
 from pathlib import Path
@@ -41,6 +42,7 @@ class GuardedBlocks(gr.Blocks):  # type: ignore[misc]  # Gradio leaves it untype
         """
         if block_fn.fn is None:  # a step that is the browser's alone
             raise gr.Error(UNREADABLE_VALUE, print_exception=False)
+        check_count(block_fn, inputs)
         check_uploads([inputs, getattr(event_data, "_data", None)])
         try:
             answer: dict[str, Any] = await super().process_api(
@@ -69,6 +71,21 @@ class GuardedBlocks(gr.Blocks):  # type: ignore[misc]  # Gradio leaves it untype
         except Exception as exc:
             raise _refused(block_fn, exc, UNREADABLE_VALUE) from exc
         return read
+
+
+def check_count(block_fn: Any, inputs: list[Any]) -> None:
+    """Raise gr.Error where a program gives more or fewer values than a call of the API takes.
+
+    Gradio leaves out what is too much, and says nothing of use where one is missing.
+    """
+    if block_fn.api_visibility == "public" and len(inputs) != len(block_fn.inputs):
+        # What Gradio adds itself, the request, comes last.
+        names = list(inspect.signature(block_fn.fn).parameters)[: len(block_fn.inputs)]
+        taken = ", ".join(names) or "none"
+        raise gr.Error(
+            f"{len(inputs)} values were given; this call takes {taken}. {NOTHING_SENT}",
+            print_exception=False,
+        )
 
 
 def check_uploads(values: Any) -> None:

@@ -79,6 +79,7 @@ def test_it_lists_its_callers_own(served):
         ({"filters": {"status": {"a": 1}}}, "filters.status:"),
         ({"filters": {"starred": "yes"}}, "filters.starred:"),
         ({"filters": {"set": 7}}, "filters.set:"),
+        ({"filters": {"set": ["a"] * 1001}}, "filters.set: 1,000 values at most."),
         ({"limit": -1}, "limit: must be a whole number"),
         ({"limit": 501}, "limit: 500 at most"),
         ({"offset": 1.5}, "offset: must be a whole number"),
@@ -87,3 +88,9 @@ def test_it_lists_its_callers_own(served):
 )
 def test_what_makes_no_sense_is_refused_by_name(served, arguments, words):
     assert history(served, **arguments).startswith(words)
+
+
+@pytest.mark.parametrize("arguments", [[], ["", {}, 5], ["", {}, 5, 0, 7]])
+def test_a_call_with_too_many_or_too_few_values_is_told_what_it_takes(served, arguments):
+    said = served.call("history", *arguments, visitor=ANN)
+    assert said.startswith(f"{len(arguments)} values were given; this call takes search, filters, ")

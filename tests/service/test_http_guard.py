@@ -575,6 +575,12 @@ def test_addresses_and_cookies_have_a_bound(served):
     assert sent(served, "GET / HTTP/1.1", HOST, f"Cookie: a={'x' * 17000}", CLOSE)[0] == 431
 
 
+@pytest.mark.parametrize("path", ["queue/data?session_hash=gone", "call/models/gone"])
+def test_a_stream_that_nobody_knows_any_more_ends(served, path):
+    """As every open page asks for its own after a restart of the app."""
+    assert "ot found" in served.http.get(f"/gradio_api/{path}").text.lower()
+
+
 def test_every_answer_says_who_may_frame_it_and_none_lets_other_sites_read(served):
     for path in ("/", "/config", "/gradio_api/runs", "/gradio_api/file=/etc/passwd"):
         answer = served.http.get(path, headers={"Origin": "http://evil.example"})

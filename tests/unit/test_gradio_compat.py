@@ -193,6 +193,7 @@ MISTAKES = {
     "reset": [{}, [], None, {"event_id": 5}],
 }
 AS_JSON = {"Content-Type": "application/json"}
+ENDLESS = {"Content-Type": "multipart/form-data; boundary=" + "x" * 300}
 INFINITE = b'{"data": 1e400, "fn_index": 1e400, "session_hash": 1e400, "event_id": 1e400}'
 
 
@@ -216,6 +217,16 @@ def test_a_named_call_is_told_which_argument_is_wrong(hardened):
     assert hardened.post(call, json={}).json()["detail"].startswith("word: is required.")
     odd = hardened.post(call, json={"word": "x", "<b>": 1}).json()["detail"]
     assert odd.startswith("<b>: is not known.")
+
+
+def test_gradio_still_answers_500_to_an_upload_that_can_not_be_read(bare):
+    assert bare.post("/gradio_api/upload", headers=ENDLESS).status_code == 500
+
+
+def test_an_upload_that_can_not_be_read_is_a_mistake_of_the_caller(hardened):
+    answer = hardened.post("/gradio_api/upload", headers=ENDLESS)
+    assert answer.status_code == 400
+    assert answer.json() == {"detail": "This upload can't be read."}
 
 
 @pytest.mark.parametrize("path", ["queue/join", "run/predict", "call/echo"])

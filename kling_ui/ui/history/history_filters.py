@@ -12,6 +12,8 @@ NAMES = ("task", "model", "status", "starred", "simulated", "set")
 """What can be filtered by; each takes a value or a list of values."""
 
 _LONGEST_TOLD = 64
+_MOST_VALUES = 1000
+"""Of one filter: databases take only so many values in a statement."""
 
 
 class InvalidFilterError(ValueError):
@@ -44,6 +46,8 @@ def read_filters(search: Any, filters: Any, sort: Any = None) -> HistoryQuery:
 def _read(given: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> tuple[T, ...]:
     value = given.get(name)
     values = value if isinstance(value, list) else [value]
+    if len(values) > _MOST_VALUES:
+        raise InvalidFilterError(f"filters.{name}: {_MOST_VALUES:,} values at most.")
     found = []
     for each in values:
         if each in (None, ""):

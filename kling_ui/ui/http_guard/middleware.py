@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable
 
+from starlette.exceptions import HTTPException
+
 from kling_ui.ui.asgi import (
     Application,
     HeaderList,
@@ -146,7 +148,11 @@ class HttpGuard:
     async def _hand_on(self, scope: Scope, body: CountedBody, send: Send) -> None:
         try:
             await self._app(scope, body.receive, send)
-        except Exception:
+        except Exception as exc:
+            if isinstance(exc, RuntimeError) and isinstance(exc.__cause__, HTTPException):
+                # Starlette's words for one raised in a stream, which has told it: end the stream.
+                await send({"type": "http.response.body", "body": b""})
+                return
             # What a route raises when its body ends early is no news.
             if not body.is_refused:
                 raise

@@ -54,11 +54,14 @@ def main() -> None:
         locks = hold_all(settings, ledger)
         ledger.open()
         port = startup.free_port(settings.server_name, settings.server_port)
+        startup.prepare_environment(os.environ, settings)
+        enter_uploads_folder(settings)
+        serve(replace(settings, server_port=port), ledger, client, connect)
     except (SettingsError, LedgerError, startup.StartError) as exc:
         sys.exit(f"Kling UI can't start: {exc}")
-    startup.prepare_environment(os.environ, settings)
-    enter_uploads_folder(settings)
-    serve(replace(settings, server_port=port), ledger, client, connect)
+    except OSError as exc:
+        # Once the page is served nothing is left here that could fail.
+        sys.exit(f"Kling UI can't start: {startup.StartError.of_system(exc)}")
     del locks  # held until here, and released by the system when the process dies
 
 
@@ -101,6 +104,11 @@ def hold_all(settings: Settings, ledger: Ledger) -> list[Any]:
     The locks hold for as long as the list lives. Raises StartError.
     """
     folder = settings.data_dir
+    if ledger.is_in_memory:
+        raise startup.StartError(
+            "KLING_UI_DATABASE_URL names a database in memory, which would forget what was paid "
+            "for. Name a file or a server."
+        )
     locks = [startup.hold(folder / startup.LOCK, what=str(folder), setting="KLING_UI_DATA_DIR")]
     if ledger.path:
         beside = ledger.path.with_name(f"{ledger.path.name}.lock")
@@ -129,6 +137,8 @@ def serve(
 ) -> None:
     """Compose the parts and serve the page until interrupted; without `live` all is simulated."""
     with ExitStack() as running:
+        # SQLite then takes its log into the file: a copy of that alone is a whole backup.
+        running.callback(ledger.close)
 
         def simulate() -> Client:
             # Only now: with a key nothing of it is needed, and it takes long to import.

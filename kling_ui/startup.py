@@ -27,6 +27,8 @@ PORTS_TRIED = 100
 UPLOADS = "uploads"
 """Gradio's folder for files, relative to the working folder: answers then tell no path here."""
 
+_FOLDERS = ("videos", "inputs", "incoming", "simulator", "gradio", f"gradio/{UPLOADS}")
+_FILES = (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", "simulator/requests.jsonl")
 _KEPT_OF_GRADIO = (
     *("GRADIO_ANALYTICS_ENABLED", "GRADIO_HEARTBEAT_INTERVAL", "GRADIO_SHARE_SERVER_ADDRESS"),
 )
@@ -48,6 +50,12 @@ _log = logging.getLogger(__name__)
 
 class StartError(Exception):
     """The app can't start; the message says why and what to do."""
+
+    @classmethod
+    def of_system(cls, trouble: OSError) -> "StartError":
+        """Return what the system refuses, with the file it refuses it for."""
+        place = f"{trouble.filename} can't be used: " if trouble.filename else ""
+        return cls(f"{place}{trouble.strerror or trouble}.")
 
 
 @contextmanager
@@ -73,8 +81,23 @@ def without_interface_files() -> Iterator[None]:
 def make_data_folder(folder: Path) -> None:
     """Make the data folder; one that is there is closed to others unless it holds more than ours.
 
-    Raises StartError.
+    Raises StartError, also where what lies in it is another user's, as after a start as root: what
+    is paid for could not be kept.
     """
+    _make(folder)
+    for path in (folder / name for name in (*_FOLDERS, *_FILES)):
+        if os.path.lexists(path) and not os.access(path, os.R_OK | os.W_OK):
+            raise StartError(
+                f"{path} may not be written to, or leads nowhere. If the app once ran as another "
+                f"user, give this one the right to all of {folder} (chown -R), or set "
+                "KLING_UI_DATA_DIR to another folder."
+            )
+    for path in (folder / name for name in _FOLDERS):
+        if os.path.lexists(path) and not path.is_dir():
+            raise StartError(f"{path} is no folder. Move it away, the app makes one there.")
+
+
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if all(path.name in _OURS for path in folder.iterdir()):

@@ -64,6 +64,7 @@ class Ledger:
         self._engine = open_engine(url)
         self.path = file_of(self._engine.url)
         """The file that holds it, links resolved; None where it is in memory or on a server."""
+        self.is_in_memory = not self.path and self._engine.dialect.name == "sqlite"
         self._opened: tuple[int, int] | None = None
         self._is_served = False
         """Tells whether it is open and no file: what fails now is told to the log."""

@@ -603,6 +603,8 @@ def test_the_app_ends_when_it_is_asked_to_also_in_the_middle_of_a_generation(app
         # Within about a second, but no test asserts a time; without an end of ours, never.
         app.process.wait(START_SECONDS)
     assert "Traceback" not in app.log.read_text()
+    # So that a copy of the file alone is a whole backup.
+    assert not (app.folder / "kling-ui.db-wal").exists()
     ledger = Ledger(f"sqlite:///{app.folder}/kling-ui.db")
     ledger.open()
     assert not ledger.get(running["id"]).status.is_final

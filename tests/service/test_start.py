@@ -92,6 +92,7 @@ REFUSED = [
     ({"GRADIO_SERVER_NAME": "203.0.113.7"}, "GRADIO_SERVER_NAME is '203.0.113.7'"),
     ({"GRADIO_SERVER_PORT": "x"}, "GRADIO_SERVER_PORT must be a port"),
     ({"KLING_UI_DATABASE_URL": "no://me:sesame@database"}, "KLING_UI_DATABASE_URL is not"),
+    ({"KLING_UI_DATABASE_URL": "sqlite://"}, "KLING_UI_DATABASE_URL names a database in memory"),
     ({"KLING_UI_DATA_DIR": "app.py/data"}, "the data folder"),
 ]
 
@@ -111,6 +112,19 @@ def test_a_wanted_port_that_is_taken_ends_the_app(app):
         port = other.getsockname()[1]
         (app.folder / ".env").write_text(f"GRADIO_SERVER_PORT={port}\n")
         assert app.start().sentence().startswith(f"port {port} (GRADIO_SERVER_PORT) is taken")
+
+
+def test_what_is_taken_only_where_gradio_looks_is_told_in_words_too(app):
+    """It looks for a free port at 127.0.0.1 whatever the name."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        app.start(GRADIO_SERVER_NAME="::1", GRADIO_SERVER_PORT=str(port)).process.wait(
+            START_SECONDS
+        )
+    assert app.lines[-1].startswith("Kling UI can't start: Cannot find empty port")
+    assert "Traceback" not in app.log.read_text("utf-8")
 
 
 def test_two_apps_on_one_ledger_are_one_too_many(app, tmp_path):

@@ -146,6 +146,28 @@ def test_a_data_folder_that_can_not_be_is_told(tmp_path):
         startup.make_data_folder(tmp_path / "file" / "data")
 
 
+@pytest.mark.parametrize("name", ["videos", "gradio/uploads", "kling-ui.db", "kling-ui.db-wal"])
+def test_what_lies_in_the_data_folder_and_is_another_users_is_told(tmp_path, monkeypatch, name):
+    """After a start as root the app would pay for videos that it can't save."""
+    (tmp_path / name).mkdir(parents=True)
+    can_access = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: path != tmp_path / name and can_access(path, mode)
+    )
+    with pytest.raises(startup.StartError, match=rf"^\S*{name} may not be written to.*chown -R"):
+        startup.make_data_folder(tmp_path)
+
+
+def test_a_file_in_the_place_of_a_folder_and_a_link_to_nowhere_are_told(tmp_path):
+    (tmp_path / "videos").write_text("")
+    with pytest.raises(startup.StartError, match=r"videos is no folder"):
+        startup.make_data_folder(tmp_path)
+    (tmp_path / "videos").unlink()
+    (tmp_path / "videos").symlink_to(tmp_path / "unmounted")
+    with pytest.raises(startup.StartError, match=r"videos may not be written to, or leads nowhere"):
+        startup.make_data_folder(tmp_path)
+
+
 def test_uploads_go_a_day_after_their_last_use(tmp_path):
     now = 1_800_000_000.0
     ages = {"old": (DAY + 1, DAY + 1), "read": (DAY - 1, 3 * DAY), "written": (3 * DAY, DAY - 1)}

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import sqlite3
 from contextlib import closing, suppress
@@ -115,7 +116,9 @@ class _SqliteConnections:
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout={LONGEST_WAIT_SECONDS * 1000}")
         if self._journal is None:
+            connection.text_factory = os.fsdecode  # SQLite tells the bytes of a name
             file = cursor.execute("PRAGMA database_list").fetchone()[2]
+            connection.text_factory = str
             self._journal = _best_journal(file) if file else "MEMORY"
         cursor.execute(f"PRAGMA journal_mode={self._journal}")
         # FULL: a commit is on the disk before the POST it precedes leaves the machine.

@@ -3,6 +3,7 @@
 Each piece has a test that fails when Gradio moves what it leans on; `docs/gradio.md` lists them.
 """
 
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from kling_ui.ui.http_guard.body_limit import BODY_BYTES_KEY, LARGE_APIS, LARGES
 from kling_ui.ui.identity import LONGEST_SESSION_HASH, current_caller
 from kling_ui.ui.uploads import in_words
 
+_log = logging.getLogger(__name__)
 VISITS_OF_A_CALLER = 1000
 """How many visits of one caller are remembered; calls of the API are forgotten first."""
 
@@ -65,6 +67,7 @@ def remove_cors(app: Any) -> None:
 
 # -- calls that can't be read
 
+UPLOAD = "/gradio_api/upload"
 NAMED_CALL = "/gradio_api/call/v2/"
 _WRONG_NAME = re.compile(
     r"Parameter `(.*)` is not a|No value provided for required argument: (\w+)", re.DOTALL
@@ -76,6 +79,7 @@ def answer_mistakes(app: Any) -> None:
     app.add_exception_handler(RequestValidationError, _unreadable_body)
     app.add_exception_handler(TypeError, _wrong_arguments)
     app.add_exception_handler(FormParserError, _unreadable_upload)
+    app.add_exception_handler(OSError, _lost_upload)
 
 
 async def _unreadable_body(_request: Request, exc: Exception) -> JSONResponse:
@@ -87,6 +91,15 @@ async def _unreadable_body(_request: Request, exc: Exception) -> JSONResponse:
 
 async def _unreadable_upload(_request: Request, _exc: Exception) -> JSONResponse:
     return JSONResponse({"detail": "This upload can't be read."}, status_code=400)
+
+
+async def _lost_upload(request: Request, exc: Exception) -> JSONResponse:
+    """Say that an upload can't be kept: the disk is full, or the data folder gone."""
+    if not request.url.path.endswith(UPLOAD):
+        raise exc
+    said = exc.strerror if isinstance(exc, OSError) else ""
+    _log.error("An upload can't be kept: %s", said)
+    return JSONResponse({"detail": f"This upload can't be kept ({said})."}, status_code=507)
 
 
 async def _wrong_arguments(request: Request, exc: Exception) -> JSONResponse:

@@ -93,12 +93,11 @@ def check_uploads(values: Any) -> None:
 
     The message is the same for a file that exists and one that does not, and names no path.
     """
-    folder = Path(get_upload_folder()).resolve()
     pending = [values]
     while pending:  # no recursion: the depth is a stranger's choice
         value = pending.pop()
         if isinstance(value, dict):
-            if value.get("path") and not _is_upload(value["path"], folder):
+            if value.get("path") and not _is_upload(value["path"]):
                 raise gr.Error(_REFUSAL, title="Not an upload", print_exception=False)
             pending.extend(value.values())
         elif isinstance(value, list | tuple):
@@ -131,10 +130,12 @@ def _refused(block_fn: Any, trouble: Exception, words: str) -> gr.Error:
     return gr.Error(words, print_exception=False)
 
 
-def _is_upload(path: Any, folder: Path) -> bool:
+def _is_upload(path: Any) -> bool:
     if not isinstance(path, str) or len(path) > LONGEST_PATH:
         return False
     try:
+        # Only now: what holds no file is read also where the folder was taken away.
+        folder = Path(get_upload_folder()).resolve()
         resolved = Path(path).resolve()
         return resolved.is_relative_to(folder) and resolved.is_file()
     except (OSError, ValueError, RuntimeError):

@@ -220,7 +220,9 @@ def test_a_lock_that_can_not_be_written_is_told(tmp_path):
 # --------------------------------------------------------------------------- the ledger's file
 
 
-@pytest.mark.parametrize("name", ["what?", "a#b", "100%", "a%20b", "ü", "a b", "x?mode=ro", ":m"])
+@pytest.mark.parametrize(
+    "name", ["what?", "a#b", "100%", "a%20b", "ü", "a b", "x?mode=ro", ":m", "\udce9"]
+)
 def test_the_ledger_lies_in_its_folder_whatever_that_is_called(tmp_path, opened, name):
     path = tmp_path / name / "kling-ui.db"
     path.parent.mkdir()

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from kling_ui.ui import gradio_compat
 from kling_ui.ui.gradio_compat import LINKS_ARE_NOT_FETCHED, Sessions, harden
 from kling_ui.ui.http_guard.body_limit import BODY_BYTES_KEY
-from kling_ui.ui.uploads import UNREADABLE_VALUE
+from kling_ui.ui.uploads import UNREADABLE_VALUE, check_uploads
 
 HOME = Path(__file__).resolve().parents[2]
 STATE = 1
@@ -227,6 +227,24 @@ def test_an_upload_that_can_not_be_read_is_a_mistake_of_the_caller(hardened):
     answer = hardened.post("/gradio_api/upload", headers=ENDLESS)
     assert answer.status_code == 400
     assert answer.json() == {"detail": "This upload can't be read."}
+
+
+def test_an_upload_that_the_disk_does_not_take_is_told(hardened, tmp_path):
+    (tmp_path / "file").write_text("")
+    hardened.app.uploaded_file_dir = str(tmp_path / "file" / "uploads")
+    answer = hardened.post("/gradio_api/upload", files={"files": ("a.png", b"picture")})
+    assert answer.status_code == 507
+    assert answer.json() == {"detail": "This upload can't be kept (Not a directory)."}
+
+
+def test_what_holds_no_file_is_read_also_where_the_folder_of_uploads_is_gone(monkeypatch, tmp_path):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "uploads")
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    check_uploads([{"prompt": "a boat", "path": ""}, ["x"], 5])
+    with pytest.raises(gr.Error, match="has to be uploaded here first"):
+        check_uploads([{"path": "uploads/a.png"}])
 
 
 @pytest.mark.parametrize("path", ["queue/join", "run/predict", "call/echo"])

@@ -41,6 +41,7 @@ _log = logging.getLogger("kling_ui")
 def main() -> None:
     """Serve the app until it is interrupted; exit with a plain sentence if it can't start."""
     os.umask(0o077)  # what it writes, prompts and films and all, is for this user only
+    startup.open_missing_streams()
     startup.return_freed_memory()
     set_logging_up()
     try:

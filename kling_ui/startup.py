@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import socket
+import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -217,6 +218,17 @@ def _port_words(name: str, port: int, trouble: OSError) -> str:
     if isinstance(trouble, PermissionError):
         return f"port {port} (GRADIO_SERVER_PORT) may not be used by this user; try 7860."
     return f"nothing can listen at {name}, port {port} ({trouble.strerror})."
+
+
+def open_missing_streams() -> None:
+    """Give those who were started without a place for words, as by pythonw, one that drops them.
+
+    uvicorn asks them whether they are a terminal; and the next file that is opened would get the
+    number that C libraries write their warnings to.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  for as long as it runs
 
 
 def return_freed_memory() -> bool:

@@ -171,6 +171,23 @@ def test_the_simulator_is_served_whatever_the_network_is_set_to(app, tmp_path):
     assert opened(f"{url}gradio_api/file={name}").read() == b"hi"
 
 
+def test_without_a_place_for_words_the_page_is_served_all_the_same(app):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    silent = f'exec "{sys.executable}" "{app.folder / "app.py"}" >&- 2>&-'
+    environ = {"PATH": os.environ["PATH"], "GRADIO_SERVER_PORT": str(port)}
+    app.process = subprocess.Popen(["/bin/sh", "-c", silent], env=environ)
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and app.process.poll() is None:
+        try:
+            assert opened(f"http://127.0.0.1:{port}/").status == 200
+            break
+        except OSError:
+            time.sleep(0.1)
+    assert app.process.poll() is None
+
+
 def test_without_a_wanted_port_the_last_line_says_where_the_page_is(app):
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -42,6 +42,7 @@ def main() -> None:
     """Serve the app until it is interrupted; exit with a plain sentence if it can't start."""
     os.umask(0o077)  # what it writes, prompts and films and all, is for this user only
     startup.open_missing_streams()
+    startup.raise_open_files()
     startup.return_freed_memory()
     set_logging_up()
     try:
@@ -131,6 +132,7 @@ def set_logging_up() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("asyncio").addFilter(startup.AcceptFilter())
 
 
 def serve(

@@ -7,11 +7,13 @@ import ctypes
 import errno
 import inspect
 import logging
+import math
 import os
 import re
 import socket
 import sys
-from collections.abc import Iterator, MutableMapping
+import time
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,11 @@ MOUNTS = Path("/proc/self/mounts")
 LOCK = "in-use.lock"
 FIRST_PORT = 7860
 PORTS_TRIED = 100
+MOST_OPEN_FILES = 65_536
+TOO_MANY_FILES = (
+    "No file is left for a new connection: too many pages are open for the limit of open files "
+    "(ulimit -n). They are served as others close."
+)
 UPLOADS = "uploads"
 """Gradio's folder for files, relative to the working folder: answers then tell no path here."""
 
@@ -229,6 +236,44 @@ def open_missing_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  for as long as it runs
+
+
+def raise_open_files() -> None:
+    """Allow as many open files as the system lets this user have: every open page takes one.
+
+    The usual soft limit of 1,024 is meant for programs that use select().
+    """
+    try:
+        import resource  # noqa: PLC0415  not on Windows
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_OPEN_FILES)
+        if resource.RLIM_INFINITY != soft < most:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    except (ImportError, ValueError, OSError) as exc:
+        _log.debug("The limit of open files stays as it is: %s", exc)
+
+
+class AcceptFilter(logging.Filter):
+    """Of the connections that asyncio can't take for want of files, logs one a minute in words.
+
+    It tries 2,048 of them a second, and writes a traceback of each.
+    """
+
+    def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._now = now
+        self._next = -math.inf
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether to log a record; what is left of the kind gets other words."""
+        if "socket.accept() out of system resource" not in record.getMessage():
+            return True
+        if self._now() < self._next:
+            return False
+        self._next = self._now() + 60
+        record.msg, record.args, record.exc_info = TOO_MANY_FILES, (), None
+        return True
 
 
 def return_freed_memory() -> bool:

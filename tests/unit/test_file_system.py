@@ -185,6 +185,34 @@ def test_uploads_go_a_day_after_their_last_use(tmp_path):
     folders.purge_uploads(tmp_path / "missing", now=now)
 
 
+# --------------------------------------------------------------------------- open files
+
+
+def test_as_many_files_may_be_open_as_the_system_allows():
+    resource = pytest.importorskip("resource", reason="Windows has no such limit")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
+        startup.raise_open_files()
+        now, same = resource.getrlimit(resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert (now, same) == (min(hard, startup.MOST_OPEN_FILES), hard)
+
+
+def test_connections_that_can_not_be_taken_are_logged_once_a_minute(caplog):
+    """asyncio tries 2,048 a second: its tracebacks filled a disk with 2 MB a second."""
+    times = [0.0]
+    log = logging.getLogger("accepting")
+    log.addFilter(startup.AcceptFilter(now=lambda: times[-1]))
+    for moment in (0.0, 0.0, 59.0, 60.0):
+        times.append(moment)
+        log.error("socket.accept() out of system resource\nsocket: x", exc_info=OSError(24, "x"))
+    log.error("something %s", "else")
+    assert caplog.messages == [startup.TOO_MANY_FILES] * 2 + ["something else"]
+    assert "Traceback" not in caplog.text
+
+
 # --------------------------------------------------------------------------- locks
 
 

@@ -34,6 +34,7 @@ from kling_ui.catalog.request import (
     body,
     find_model,
     keep,
+    keep_given,
     prepare,
     references,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "find_model",
     "is_reference",
     "keep",
+    "keep_given",
     "leaves",
     "output_seconds",
     "prepare",

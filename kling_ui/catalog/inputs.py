@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from itertools import accumulate
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 MEDIA_TYPES = {
     "jpg": "image/jpeg",
@@ -32,7 +33,6 @@ _ENDINGS = {media_type: ending for ending, media_type in MEDIA_TYPES.items()}
 _NAME = re.compile(rf"[0-9a-f]{{64}}\.({'|'.join(MEDIA_TYPES)})")
 _PREFIX = "input:"
 _PART = ".part"
-
 
 CHECKS_REMEMBERED = 1000
 
@@ -78,6 +78,10 @@ class Inputs:
         if not is_reference(reference) or not path.is_file():
             raise MissingInputError("This input is not here any more. Choose the file once more.")
         return path
+
+    def look_at(self, value: Any) -> Any:
+        """Return the file that a reference means, and any other value as it is."""
+        return self.path(value) if is_reference(value) else value
 
     def media_type(self, reference: str) -> str:
         """Return what the file holds, by its ending."""

@@ -72,6 +72,17 @@ def keep(path: Path, kind: Kind, limits: PictureLimits | None, inputs: Inputs) -
     )
 
 
+def keep_given(value: object, kind: Kind, limits: PictureLimits | None, inputs: Inputs) -> str:
+    """Check a link or a data URI; return the link, or the reference to what was stored of it.
+
+    Raises UnusableMediaError.
+    """
+    checked = check_media(value, kind, limits)
+    if checked[:5].lower() != "data:":
+        return checked
+    return inputs.keep(uri_bytes(checked), canonical_type(checked, kind))
+
+
 def find_model(model_id: Any) -> Model:
     """Return the model called `model_id`, or raise InvalidValuesError naming `model`."""
     model = MODELS.get(model_id) if isinstance(model_id, str) else None
@@ -90,7 +101,7 @@ def prepare(model_id: Any, values: Mapping[str, Any], inputs: Inputs) -> Request
     """
     model = find_model(model_id)
     keeper = _Keeper(inputs)
-    return Request(model=model, payload=model.payload(values, keeper.take, keeper.look_at))
+    return Request(model=model, payload=model.payload(values, keeper.take, inputs.look_at))
 
 
 def body(payload: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]:
@@ -130,14 +141,7 @@ class _Keeper:
             return keep(value, kind, limits, self.inputs).reference
         if isinstance(value, str) and is_reference(value):
             return self._again(value, kind, limits)
-        checked = check_media(value, kind, limits)
-        if checked[:5].lower() != "data:":
-            return checked
-        return self.inputs.keep(uri_bytes(checked), canonical_type(checked, kind))
-
-    def look_at(self, value: Any) -> Any:
-        """Return the file that a reference means, and any other value as it is."""
-        return self.inputs.path(value) if is_reference(value) else value
+        return keep_given(value, kind, limits, self.inputs)
 
     def _again(self, reference: str, kind: Kind, limits: PictureLimits | None) -> str:
         # Models differ in what they take, so it is looked into for this one too.

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -15,7 +16,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from kling_ui.catalog import MODELS, Choice, InvalidValuesError, Model, Problem
+from kling_ui.catalog import MODELS, Choice, InvalidValuesError, Model, Problem, keep_given
 from kling_ui.simulator.faults import Fault, FaultInjector, RefusedError, utc_time
 from kling_ui.simulator.input_reader import InputReader
 from kling_ui.simulator.model_list import TYPE, credits_for, model_list
@@ -154,7 +155,8 @@ class Endpoints:
             raise RefusedError(404, f"Model {name[:200]} not found")
         try:
             given = {key: _number(model, key, values[key]) for key in values}
-            payload = model.payload(given, self.reader.take, self.reader.look_at)
+            inputs = self.reader.inputs
+            payload = model.payload(given, partial(keep_given, inputs=inputs), inputs.look_at)
         except InvalidValuesError as exc:
             raise _invalid_fields(exc.problems) from exc
         # A form leaves null and "" out; the provider refuses them.

@@ -1,4 +1,4 @@
-"""What was handed in with a request: stored once, and read again when the video is made.
+"""What was handed in with a request, read again when the video is made.
 
 Public addresses stay what they are and are never fetched.
 """
@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import av
 import numpy as np
-from av.audio.frame import AudioFrame
+import numpy.typing as npt
 from av.audio.resampler import AudioResampler
 from av.container import InputContainer
 from av.video.frame import VideoFrame
@@ -20,9 +20,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from PIL import Image, ImageOps
 
-from kling_ui.catalog import Inputs, PictureLimits, is_reference
-from kling_ui.catalog.media_input.kinds import uri_bytes
-from kling_ui.catalog.media_input.values import canonical_type, check_media
+from kling_ui.catalog import Inputs, is_reference
 from kling_ui.media import decoding, film, open_media
 from kling_ui.simulator.pictures import Size, card
 
@@ -30,6 +28,8 @@ LONGEST_SOUND_SECONDS = 60.0
 SOUND_RATE = 48_000
 MICROSECOND = Fraction(1, 1_000_000)
 """What the frames of clips count their time in."""
+Sound = npt.NDArray[Any]
+"""32-bit floats: two sides × samples from -1 to 1, SOUND_RATE of them a second."""
 _CONTAINERS = ("mov", "matroska", "wav", "mp3", "aac")
 _LARGEST = (1800, 1800)
 _MAX_FRAME_PIXELS = str(8192 * 4352)
@@ -68,25 +68,9 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class InputReader:
-    """The inputs of every task, in one folder; the same one handed in twice is kept once.
-
-    What is missing raises MissingInputError.
-    """
+    """Reads the inputs of every task. What is missing raises MissingInputError."""
 
     inputs: Inputs
-
-    def take(
-        self, value: object, kind: Literal["image", "audio", "video"], limits: PictureLimits | None
-    ) -> str:
-        """Check a medium and store it; return a reference to it, or the address that it is."""
-        checked = check_media(value, kind, limits)
-        if checked[:5].lower() != "data:":
-            return checked
-        return self.inputs.keep(uri_bytes(checked), canonical_type(checked, kind))
-
-    def look_at(self, value: Any) -> Any:
-        """Return the file that a reference means, and any other value as it is."""
-        return self.inputs.path(value) if is_reference(value) else value
 
     def picture(self, value: str, mode: str = "RGB") -> Image.Image:
         """Return a picture, upright, at most 1800 px wide or high; for an address, a card."""
@@ -116,24 +100,19 @@ class InputReader:
             poster=poster.rotate(frame.rotation, expand=True),
         )
 
-    def sound(self, value: str | None) -> AudioFrame | None:
-        """Return the sound of a medium: planar float, stereo, 48 kHz; None where there is none."""
+    def sound(self, value: str | None) -> Sound | None:
+        """Return the sound of a medium; None where there is none."""
         if not is_reference(value):
             return None
-        heard: list[AudioFrame] = []
+        heard: list[Sound] = []
         with open_media(self.inputs.path(str(value)), containers=_CONTAINERS) as container:
             resampler = AudioResampler(format="fltp", layout="stereo", rate=SOUND_RATE)
             with suppress(av.FFmpegError):  # what comes before any damage is heard
                 for frame in container.decode(audio=0) if container.streams.audio else ():
-                    heard += resampler.resample(frame)
+                    heard += [part.to_ndarray() for part in resampler.resample(frame)]
                     if (frame.time or 0) > LONGEST_SOUND_SECONDS:
                         break
-        if not heard:
-            return None
-        samples = np.concatenate([frame.to_ndarray() for frame in heard], axis=1)
-        whole = AudioFrame.from_ndarray(samples, format="fltp", layout="stereo")
-        whole.sample_rate, whole.pts, whole.time_base = SOUND_RATE, 0, Fraction(1, SOUND_RATE)
-        return whole
+        return np.concatenate(heard, axis=1) if heard else None
 
 
 def _stream(container: InputContainer) -> VideoStream:

@@ -1,4 +1,4 @@
-"""Moving light for videos made from words alone: silk-like color and soft orbs that rise.
+"""What stands in for a model's own inventions: moving light, silk-like with orbs, and soft chords.
 
 Fields are computed small and in 16 bits; whoever scales them up loses nothing and bands nothing.
 """
@@ -26,6 +26,8 @@ _PALETTES = (
 _PLACES = (0.0, 0.28, 0.54, 0.8, 1.1)
 """Where the colors lie on the silk; the lightest is for highlights."""
 _ORBS = 7
+_CHORDS = ((110.0, 164.81, 246.94, 369.99), (110.0, 220.0, 329.63, 246.94))
+"""The tones of each side, in Hz."""
 
 
 def light(words: str, take: str, size: tuple[int, int]) -> Iterator[Field]:
@@ -71,6 +73,17 @@ def _glow(x: Field, y: Field, t: float, orb: list[float], spans: tuple[float, fl
     apart = ((x - at_x) ** 2 + (y - at_y) ** 2) / radius**2
     glow: Field = (0.30 - 0.17 * depth) * np.exp(-(apart**2))
     return glow
+
+
+def chords(seconds: float, rate: int) -> Field:
+    """Return a chord for each side, whose tones swell and fade: 2 × samples from -1 to 1."""
+    t = np.arange(round(seconds * rate)) / rate
+    heard = np.zeros((2, len(t)), np.float32)
+    for side, tones in enumerate(_CHORDS):
+        for number, tone in enumerate(tones):
+            heard[side] += np.sin(2 * np.pi * tone * t) * (1 + np.sin(0.9 * t + number))
+    heard *= 0.05 * np.minimum(2 * t, 1)
+    return heard
 
 
 def palette(words: str) -> Field:

@@ -1,24 +1,27 @@
 """Simulated videos: H.264 in MP4, with AAC where it sounds; stills moved by FFmpeg's filters."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from fractions import Fraction
 from functools import reduce
 from itertools import islice, pairwise
 from math import ceil, cos, sin
 from pathlib import Path
 
 import av
+import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
+from av.filter import Graph
+from av.filter.context import FilterContext
 from av.video.frame import PictureType, VideoFrame
+from av.video.reformatter import Colorspace
 from PIL import Image, ImageChops, ImageOps
 
-from kling_ui.simulator.camera import APPROACH, FRAMINGS, Move
-from kling_ui.simulator.filters import FRAME_TIME, Filters, Pad
-from kling_ui.simulator.input_reader import MICROSECOND, SOUND_RATE, Clip
-from kling_ui.simulator.light import light, palette
+from kling_ui.simulator.input_reader import MICROSECOND, SOUND_RATE, Clip, Sound
+from kling_ui.simulator.light import Field, light, palette
 from kling_ui.simulator.pictures import (
     HEADROOM,
     WHITE,
@@ -31,7 +34,7 @@ from kling_ui.simulator.pictures import (
     without,
     without_band,
 )
-from kling_ui.simulator.scene import FRAMES_PER_SECOND, Scene, Shot
+from kling_ui.simulator.scene import FRAMES_PER_SECOND, Move, Scene, Shot
 
 _ENCODER = {
     "preset": "ultrafast",
@@ -39,24 +42,16 @@ _ENCODER = {
     "x264-params": "threads=1:aq-mode=1:colorprim=bt709:transfer=bt709:colormatrix=bt709:range=tv",
 }
 _AUDIO_BITS = 128_000
+_FRAME_TIME = Fraction(1, FRAMES_PER_SECOND)
 _SAMPLES_PER_FRAME = SOUND_RATE // FRAMES_PER_SECOND
 _FINE = 2
 """How much larger than the frame pictures are kept: `zoompan` moves by whole pixels."""
 _LIGHT_SHARE = 0.125
 """How large light is computed: it has no detail that scaling up would blur."""
 _BT709 = "flags=bicubic:out_color_matrix=bt709:out_range=tv"
-_RESTYLED = "lutyuv=y='clip(val*1.15-16,16,235)':u='66+val*0.3':v='112+val*0.3'"
+_RESTYLED = "y='clip(val*1.15-16,16,235)':u='66+val*0.3':v='112+val*0.3'"
 _TURNS: tuple[tuple[str, ...], ...] = ((), ("transpose=2",), ("hflip", "vflip"), ("transpose=1",))
 """What sets a clip upright, by its turns of 90°, counterclockwise."""
-_CHORDS = "|".join(
-    "min(2*t,1)*0.05*("
-    + "+".join(f"sin(2*PI*{tone}*t)*(1+sin(t*0.9+{place}))" for place, tone in enumerate(tones))
-    + ")"
-    for tones in ((110.0, 164.81, 246.94, 369.99), (110.0, 220.0, 329.63, 246.94))
-)
-"""A chord for each side; each tone swells and fades at another time."""
-_TONE_RATE = 8000
-"""Enough for tones below 700 Hz, and much cheaper to compute."""
 
 
 def render(scene: Scene, path: Path, *, is_given_up: threading.Event) -> bool:
@@ -69,17 +64,13 @@ def render(scene: Scene, path: Path, *, is_given_up: threading.Event) -> bool:
         stream = container.add_stream("libx264", rate=FRAMES_PER_SECOND, options=_ENCODER)
         stream.width, stream.height = scene.size
         stream.pix_fmt = "yuv420p"
-        track = _audio_stream(container) if film.sound else None
+        track = None if scene.sound is None else _audio_stream(container)
         for number in range(scene.frames):
             if is_given_up.is_set():
                 return False
-            frame = film.pull(film.pictures)
-            if isinstance(frame, VideoFrame):
-                frame.pts, frame.time_base, frame.pict_type = number, FRAME_TIME, PictureType.NONE
-                container.mux(stream.encode(frame))
-            heard = film.pull(film.sound) if film.sound else None
-            if track and isinstance(heard, AudioFrame):
-                container.mux(track.encode(heard))
+            container.mux(stream.encode(film.picture(number)))
+            if track:
+                container.mux(track.encode(film.sound(number)))
         container.mux(stream.encode())
         if track:
             container.mux(track.encode(None))
@@ -94,38 +85,104 @@ def _audio_stream(container: OutputContainer) -> AudioStream:
     return stream
 
 
-class _Film(Filters):
-    """The filters of one scene: an area for the picture, the band below it, and the sound."""
+class _Filters:
+    """A graph of FFmpeg's filters, fed with frames from memory: no filter ever opens a file."""
+
+    def __init__(self) -> None:
+        self.graph = Graph()
+        self.graph.threads = 1
+        self._feeds: list[tuple[FilterContext, Generator[VideoFrame]]] = []
+
+    def add(self, name: str, options: str, *inputs: FilterContext) -> FilterContext:
+        """Add a filter behind the first outputs of `inputs`, in their order."""
+        added = self.graph.add(name, options)
+        for index, each in enumerate(inputs):
+            each.link_to(added, 0, index)
+        return added
+
+    def chain(self, last: FilterContext, *filters: str) -> FilterContext:
+        """Add filters one after the other, each written as `name=options`."""
+        for each in filters:
+            name, _, options = each.partition("=")
+            last = self.add(name, options, last)
+        return last
+
+    def joined(self, parts: list[FilterContext]) -> FilterContext:
+        """Show one part after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        joined = self.add("concat", f"n={len(parts)}", *parts)
+        return self.chain(joined, f"settb={_FRAME_TIME}", f"fps={FRAMES_PER_SECOND}")
+
+    def video(
+        self, frames: Iterable[VideoFrame], size: Size, pixels: str, time: Fraction = _FRAME_TIME
+    ) -> FilterContext:
+        """Add a source of pictures, whose times are multiples of `time`; it is fed as needed."""
+        shape = f"video_size={size[0]}x{size[1]}:pix_fmt={pixels}"
+        if pixels.startswith("yuv"):
+            shape += ":colorspace=bt709:range=tv"
+        source = self.add("buffer", f"{shape}:time_base={time}:frame_rate={FRAMES_PER_SECOND}")
+        self._feeds.append((source, (frame for frame in frames)))
+        return source
+
+    def still(self, picture: Image.Image, count: int = 1) -> FilterContext:
+        """Add an RGB or RGBA picture that is seen for `count` frames."""
+        pixels, given = ("yuva420p", "rgba") if picture.mode == "RGBA" else ("yuv420p", "rgb24")
+        frame = VideoFrame.from_ndarray(np.asarray(picture), given)
+        shown = frame.reformat(format=pixels, dst_colorspace=Colorspace.ITU709, threads=1)
+        source = self.video([_timed(shown, 0)], picture.size, pixels)
+        return self.chain(source, f"loop=loop={count - 1}:size=1")
+
+    def pull(self) -> VideoFrame:
+        """Return the next frame that comes out at the end."""
+        while True:
+            try:
+                return self.graph.vpull()
+            except BlockingIOError:
+                for source, frames in self._feeds:
+                    source.push(next(frames, None))
+
+    def close(self) -> None:
+        """Close what feeds the sources: a clip that is being decoded holds the limiter."""
+        for _, frames in self._feeds:
+            frames.close()
+
+
+class _Film(_Filters):
+    """One scene: an area for the picture, the band below it, and the sound."""
 
     def __init__(self, scene: Scene) -> None:
         super().__init__()
         self._scene, self._count = scene, scene.frames
         self._unit = min(scene.size) / 720
-        bands = self._bands()
+        self._sound = _track(scene)
+        bands = _bands(scene)
         self._size = (scene.size[0], scene.size[1] - bands[0].height)
-        area, sound = self._with_insets(self._area()), self._sound()
-        if sound and scene.is_voice:
-            sound = self.add("asplit", "", sound)
-            area = self._with_waves(area, sound._replace(output=1))
+        area = self._with_insets(self._area())
+        if scene.is_voice:
+            area = self._with_waves(area)
         shots = zip(bands, scene.shots, strict=True)
         caption = self.joined([self.still(each, shot.frames) for each, shot in shots])
-        self.pictures = self.add("buffersink", "", self.add("vstack", "", area, caption)).filter
-        self.sound = self.add("abuffersink", "", sound).filter if sound else None
+        self.add("buffersink", "", self.add("vstack", "", area, caption))
         self.graph.configure()
 
-    def _bands(self) -> list[Image.Image]:
-        """Return the band of each shot."""
-        scene, shots = self._scene, self._scene.shots
-        red, green, blue = (round(float(level) * 255) for level in palette(scene.text)[-2])
-        titles = [f"{scene.title} · shot {n + 1} of {len(shots)}" for n in range(len(shots))]
-        return [
-            band(scene.size, text=shot.text, title=title, accent=(red, green, blue))
-            for shot, title in zip(shots, titles if len(shots) > 1 else [scene.title], strict=True)
-        ]
+    def picture(self, number: int) -> VideoFrame:
+        """Return the next picture, which is the one called `number`."""
+        frame = _timed(self.pull(), number)
+        frame.pict_type = PictureType.NONE
+        return frame
+
+    def sound(self, number: int) -> AudioFrame:
+        """Return what is heard while the picture called `number` is seen."""
+        start = number * _SAMPLES_PER_FRAME
+        samples = np.ascontiguousarray(self._sound[:, start : start + _SAMPLES_PER_FRAME])
+        frame = AudioFrame.from_ndarray(samples, format="fltp", layout="stereo")
+        frame.sample_rate, frame.pts, frame.time_base = SOUND_RATE, start, Fraction(1, SOUND_RATE)
+        return frame
 
     # What is seen
 
-    def _area(self) -> Pad:
+    def _area(self) -> FilterContext:
         """Choose the composition by what was handed in."""
         scene, pictures = self._scene, self._scene.pictures
         if scene.clip and not pictures:
@@ -133,96 +190,90 @@ class _Film(Filters):
         still = scene.still_mask and soft_mask(scene.still_mask, self._size)
         if still:
             pictures = (without(framed(pictures[0], self._size), still),)
-        area = self._brushed(pictures[0]) if scene.strokes else self._shots(pictures)
+        if scene.strokes:
+            area = self._brushed(pictures[0])
+        else:
+            area = self.joined([self._filmed(pictures, shot) for shot in scene.shots])
         if still:
             area = self._pasted(area, framed(scene.pictures[0], self._size), still)
         return self._with_tail(area)
 
-    def _shots(self, pictures: Sequence[Image.Image]) -> Pad:
-        scene, shots = self._scene, self._scene.shots
-        moves = FRAMINGS if pictures and len(shots) > 1 else [scene.move]
-        return self.joined(
-            [
-                self._filmed(pictures, shot, number, moves[number % len(moves)])
-                for number, shot in enumerate(shots)
-            ]
-        )
-
-    def _filmed(
-        self, pictures: Sequence[Image.Image], shot: Shot, number: int, move: Move | None
-    ) -> Pad:
+    def _filmed(self, pictures: Sequence[Image.Image], shot: Shot) -> FilterContext:
         """Show pictures, or light, through a moving camera."""
-        if not pictures and move is None:
-            return self._light(shot, number, self._size)
-        move = move or APPROACH
-        turn, (width, height) = abs(move.end.turn), self._size
+        move, (width, height) = shot.move, self._size
+        if move is None:
+            return self._light(shot, self._size)
+        turn = abs(move.end.turn)
         # A picture that turns has to fill the frame at every angle.
         over = cos(turn) + sin(turn) * max(width / height, height / width)
         fine = _FINE if pictures and not turn else over
         size = _even(width * fine, height * fine)
-        pad = (
-            self.still(mosaic(pictures, size), shot.frames)
-            if pictures
-            else self._light(shot, number, size)
+        seen = (
+            self.still(mosaic(pictures, size), shot.frames) if pictures else self._light(shot, size)
         )
         if turn:
-            angle = f"a='{move.rotation(shot.frames)}':ow={width}:oh={height}"
-            return self.add("rotate", angle, pad)
+            angle = f"a='{_rotation(move, shot.frames)}':ow={width}:oh={height}"
+            return self.add("rotate", angle, seen)
         shape = f"d=1:s={width}x{height}:fps={FRAMES_PER_SECOND}"
-        return self.add("zoompan", f"{move.zoompan(shot.frames)}:{shape}", pad)
+        return self.add("zoompan", f"{_zoompan(move, shot.frames)}:{shape}", seen)
 
-    def _light(self, shot: Shot, number: int, size: Size) -> Pad:
+    def _light(self, shot: Shot, size: Size) -> FilterContext:
         small = (round(size[0] * _LIGHT_SHARE), round(size[1] * _LIGHT_SHARE))
-        frames = _light_frames(shot, f"{self._scene.take} {number}", small)
-        pad = self.video(frames, small, "rgb48le", FRAME_TIME)
-        return self.chain(pad, f"scale={size[0]}:{size[1]}:{_BT709}", "format=yuv420p")
+        fields = islice(light(shot.text, f"{self._scene.take} {shot.title}", small), shot.frames)
+        source = self.video(_frames(fields, "rgb48le"), small, "rgb48le")
+        return self.chain(source, f"scale={size[0]}:{size[1]}:{_BT709}", "format=yuv420p")
 
-    def _with_tail(self, pad: Pad) -> Pad:
+    def _with_tail(self, area: FilterContext) -> FilterContext:
         """Let the last shot turn into the last frame that was handed in."""
         scene = self._scene
         if scene.tail is None:
-            return pad
+            return area
         lasts = 0.4 * scene.seconds / len(scene.shots)
         times = f"offset={scene.seconds - 1.5 * lasts}:duration={lasts}"
         tail = self.still(framed(scene.tail, self._size), self._count)
-        return self.add("xfade", times, pad, tail)
+        return self.add("xfade", times, area, tail)
 
-    def _brushed(self, start: Image.Image) -> Pad:
+    def _brushed(self, start: Image.Image) -> FilterContext:
         """Move the painted areas of the start image along their paths."""
         strokes, picture = self._scene.strokes, framed(start, self._size)
         masks = [soft_mask(stroke.mask, self._size) for stroke in strokes]
         covered = reduce(ImageChops.lighter, masks)
-        pad = self.still(without(picture, covered), self._count)
+        area = self.still(without(picture, covered), self._count)
         scale = max(self._size[0] / start.width, self._size[1] / start.height)
         for stroke, mask in zip(strokes, masks, strict=True):
             points = [(x * start.width * scale, y * start.height * scale) for x, y in stroke.points]
-            pad = self._pasted(pad, picture, mask, *_path(points, self._count))
-        return pad
+            area = self._pasted(area, picture, mask, *_path(points, self._count))
+        return area
 
     def _pasted(
-        self, pad: Pad, picture: Image.Image, mask: Image.Image, x: str = "0", y: str = "0"
-    ) -> Pad:
-        """Lay what `mask` shows of `picture` over `pad`, shifted by expressions in pixels."""
+        self,
+        area: FilterContext,
+        picture: Image.Image,
+        mask: Image.Image,
+        x: str = "0",
+        y: str = "0",
+    ) -> FilterContext:
+        """Lay what `mask` shows of `picture` over `area`, shifted by expressions in pixels."""
         box = mask.getbbox() or (0, 0, 1, 1)
         piece = self.still(cut_out(picture, mask).crop(box))
-        return self.add("overlay", f"x='{box[0]}+{x}':y='{box[1]}+{y}'", pad, piece)
+        return self.add("overlay", f"x='{box[0]}+{x}':y='{box[1]}+{y}'", area, piece)
 
-    def _restyled(self, clip: Clip) -> Pad:
+    def _restyled(self, clip: Clip) -> FilterContext:
         """Show the given video, over which a new look wipes from the left."""
         begins, lasts = 0.2 * self._scene.seconds, 0.3 * self._scene.seconds
         plain = self.add("split", "", self._clip(clip, self._size))
+        restyled = self.add("lutyuv", _RESTYLED)
+        plain.link_to(restyled, 1)
         # `xfade` shows its second input from that one's beginning: both are to go on together.
-        late = (f"trim=start={begins}", "setpts=PTS-STARTPTS")
-        restyled = self.chain(plain._replace(output=1), _RESTYLED, *late)
+        late = self.chain(restyled, f"trim=start={begins}", "setpts=PTS-STARTPTS")
         wipe = f"transition=wiperight:duration={lasts}:offset={begins}"
-        return self.add("xfade", wipe, plain, restyled)
+        return self.add("xfade", wipe, plain, late)
 
-    def _clip(self, clip: Clip, size: Size) -> Pad:
+    def _clip(self, clip: Clip, size: Size) -> FilterContext:
         """Show a clip in `size`, cut to it, without the caption of another simulated video."""
-        pad = self.video(clip.frames(), clip.size, "yuv420p", MICROSECOND)
         shown = without_band(clip.poster).height / clip.poster.height
         return self.chain(
-            pad,
+            self.video(clip.frames(), clip.size, "yuv420p", MICROSECOND),
             "setpts=PTS-STARTPTS",
             f"fps={FRAMES_PER_SECOND}",
             "tpad=stop=-1:stop_mode=clone",
@@ -236,7 +287,7 @@ class _Film(Filters):
 
     # What is seen besides
 
-    def _with_insets(self, pad: Pad) -> Pad:
+    def _with_insets(self, area: FilterContext) -> FilterContext:
         """Show small what is to be kept to: pictures on the left, a video of movements right."""
         scene, margin = self._scene, round(20 * self._unit)
         if scene.insets:
@@ -244,48 +295,81 @@ class _Film(Filters):
             side, columns = 140 * self._unit * min(1, (8 / count) ** 0.5), min(count, 4)
             size = _even(columns * side, ceil(count / columns) * side)
             small = ImageOps.expand(mosaic(scene.insets, size), border=2, fill=WHITE)
-            pad = self.add("overlay", f"x={margin}:y={margin}", pad, self.still(small))
+            area = self.add("overlay", f"x={margin}:y={margin}", area, self.still(small))
         if scene.clip and scene.pictures:
             side = 220 * self._unit
             narrowing = (scene.clip.poster.width / scene.clip.poster.height) ** 0.5
             shown = self._clip(scene.clip, _even(side * narrowing, side / narrowing))
             edge = self.add("pad", "w=iw+4:h=ih+4:x=2:y=2:color=white", shown)
-            pad = self.add("overlay", f"x=W-w-{margin}:y={margin}", pad, edge)
-        return pad
+            area = self.add("overlay", f"x=W-w-{margin}:y={margin}", area, edge)
+        return area
 
-    def _with_waves(self, area: Pad, sound: Pad) -> Pad:
+    def _with_waves(self, area: FilterContext) -> FilterContext:
         """Draw the voice as waves low in the picture."""
-        width, height = _even(self._size[0] / 2, 56 * self._unit)
-        look = f"mode=cline:rate={FRAMES_PER_SECOND}:colors=white:scale=sqrt:draw=full"
-        waves = self.add("showwaves", f"s={width}x{height}:{look}", sound)
+        size = _even(self._size[0] / 2, 56 * self._unit)
+        waves = self.video(_frames(_waves(self._sound, size), "rgba"), size, "rgba")
         return self.add("overlay", "x=(W-w)/2:y=H-1.25*h", area, waves)
 
-    # What is heard
 
-    def _sound(self) -> Pad | None:
-        scene = self._scene
-        if scene.sound:
-            pad = self.audio(scene.sound)
-        elif scene.has_chords:
-            pad = self.add("aevalsrc", f"exprs='{_CHORDS}':d={scene.seconds}:s={_TONE_RATE}")
-        else:
-            return None
-        return self.chain(
-            pad,
-            f"aresample={SOUND_RATE}",
-            "aformat=sample_fmts=fltp:channel_layouts=stereo",
-            "apad",
-            f"atrim=end_sample={self._count * _SAMPLES_PER_FRAME}",
-            f"afade=t=out:st={max(scene.seconds - 0.25, 0)}:d=0.25",
-            f"asetnsamples={_SAMPLES_PER_FRAME}",
-        )
+def _bands(scene: Scene) -> list[Image.Image]:
+    """Return the caption of each shot."""
+    red, green, blue = (round(float(level) * 255) for level in palette(scene.text)[-2])
+    return [
+        band(scene.size, text=shot.text, title=shot.title, accent=(red, green, blue))
+        for shot in scene.shots
+    ]
 
 
-def _light_frames(shot: Shot, take: str, size: Size) -> Iterator[VideoFrame]:
-    for number, field in enumerate(islice(light(shot.text, take, size), shot.frames)):
-        frame: VideoFrame = VideoFrame.from_ndarray(field, "rgb48le")
-        frame.pts, frame.time_base = number, FRAME_TIME
-        yield frame
+def _track(scene: Scene) -> Sound:
+    """Return the scene's sound, as long as the video is; it fades out at the end."""
+    track = np.zeros((2, scene.frames * _SAMPLES_PER_FRAME), np.float32)
+    if scene.sound is not None:
+        heard = scene.sound[:, : track.shape[1]]
+        track[:, : heard.shape[1]] = heard
+    fading = track[:, -SOUND_RATE // 4 :]
+    fading *= np.linspace(1, 0, fading.shape[1], dtype=np.float32)
+    return track
+
+
+def _waves(sound: Sound, size: Size) -> Iterator[Field]:
+    """Yield white pictures in RGBA, one a frame, in which the louder is less transparent."""
+    width, height = size
+    from_middle = np.abs(np.linspace(-1, 1, height))[:, None]
+    for heard in np.abs(sound).max(axis=0).reshape(-1, _SAMPLES_PER_FRAME):
+        columns = [part.max() for part in np.array_split(heard, width)]
+        picture = np.full((height, width, 4), 255, np.uint8)
+        picture[..., 3] = 255 * (from_middle <= np.sqrt(columns))
+        yield picture
+
+
+def _frames(pictures: Iterable[Field], pixels: str) -> Iterator[VideoFrame]:
+    for number, picture in enumerate(pictures):
+        yield _timed(VideoFrame.from_ndarray(picture, pixels), number)
+
+
+def _timed(frame: VideoFrame, number: int) -> VideoFrame:
+    frame.pts, frame.time_base = number, _FRAME_TIME
+    return frame
+
+
+def _zoompan(move: Move, frames: int) -> str:
+    """Return zoompan's expressions for `move`; the filter itself stays inside the picture."""
+    x, y, size = (_between("on", frames, move.start[n], move.end[n]) for n in range(3))
+    zoom = f"1/({size})"
+    if move.sways:
+        x, zoom = f"{x}+0.025*sin(on/7)", f"{zoom}*(1+0.07*abs(sin(on/7)))"
+    return f"z='{zoom}':x='iw*({x}-0.5/zoom)':y='ih*({y}-0.5/zoom)'"
+
+
+def _rotation(move: Move, frames: int) -> str:
+    """Return the picture's angle, which is against the camera's, as an expression."""
+    return f"-({_between('n', frames, move.start.turn, move.end.turn)})"
+
+
+def _between(number: str, frames: int, start: float, end: float) -> str:
+    """Go from `start` to `end`, gently, as an expression of the frame's `number`."""
+    share = f"{number}/{max(frames - 1, 1)}"
+    return f"{start:.5f}+{end - start:.5f}*(0.35*{share}+0.325*(1-cos(PI*{share})))"
 
 
 def _path(points: Sequence[tuple[float, float]], count: int) -> tuple[str, str]:

@@ -19,11 +19,8 @@ from kling_ui.catalog.params import (
     Text,
 )
 
-_BIG = PictureLimits(max_bytes=50_000_000)
 _TURBO_PROMPT = 3072
 _LINK_FIRST = "A link is safer than a file: the vendor's own plug-in sends links only."
-
-_SPLIT = dict.fromkeys(("intelligent", "intelligence"), "Kling splits the prompt")
 
 # -- words
 
@@ -34,41 +31,29 @@ PROMPT = Text(
     placeholder="A cheerful white raccoon running through a sequoia forest, golden hour",
     required=True,
 )
-PROMPT_OPTIONAL = Text(
-    name="prompt",
-    label="Prompt",
-    help="Say what should happen in the video.",
-    placeholder="Optional: what should happen, how the camera moves",
+PROMPT_OPTIONAL = replace(
+    PROMPT, required=False, placeholder="Optional: what should happen, how the camera moves"
 )
-PROMPT_OR_SHOTS = Text(
-    name="prompt",
-    label="Prompt",
-    help="Say what should happen in the video.",
-    placeholder="What should happen, how the camera moves",
+PROMPT_OR_SHOTS = replace(
+    PROMPT, required=False, placeholder="What should happen, how the camera moves"
 )
 PROMPT_TURBO = replace(PROMPT_OR_SHOTS, max_length=_TURBO_PROMPT)
-PROMPT_REFERENCES = Text(
-    name="prompt",
-    label="Prompt",
+PROMPT_REFERENCES = replace(
+    PROMPT,
     help="Say what should happen. Point at the inputs, counted from 1: @Image1 for a reference "
     "picture, @Element1 for an element.",
     placeholder="@Element1 walks through the street of @Image1 at dusk",
-    required=True,
 )
-PROMPT_VIDEO_REFERENCES = Text(
-    name="prompt",
-    label="Prompt",
+PROMPT_VIDEO_REFERENCES = replace(
+    PROMPT,
     help="Say what should happen. Point at the inputs, counted from 1: @Video1 for the video, "
     "@Image1 for a reference picture, @Element1 for an element.",
     placeholder="Put @Element1 into @Video1, in the light of @Image1",
-    required=True,
 )
-PROMPT_ELEMENTS = Text(
-    name="prompt",
-    label="Prompt",
+PROMPT_ELEMENTS = replace(
+    PROMPT_OR_SHOTS,
     help="Say what should happen in the video, here or in the storyboard. "
     "Point at an element by @Element1, counted from 1.",
-    placeholder="What should happen, how the camera moves",
 )
 NEGATIVE_PROMPT = Text(
     name="negative_prompt",
@@ -84,12 +69,10 @@ SHOTS = Storyboard(
     is_timed=False,
     maximum=6,
 )
-TIMED_SHOTS = Storyboard(
-    name="multi_prompt",
-    label="Storyboard",
+TIMED_SHOTS = replace(
+    SHOTS,
     help="Up to 6 shots instead of one prompt, each with its seconds.",
     is_timed=True,
-    maximum=6,
     max_length=_TURBO_PROMPT,
 )
 
@@ -102,24 +85,9 @@ IMAGE = Media(
     help="The video begins with it.",
     required=True,
 )
-IMAGE_BIG = Media(
-    order=30,
-    name="image_url",
-    label="Start image",
-    help="The video begins with it.",
-    required=True,
-    limits=_BIG,
-)
-CHARACTER = Media(
-    order=30,
-    name="image_url",
-    label="Character",
-    help="The person or figure that will move.",
-    required=True,
-)
-PORTRAIT = Media(
-    order=30, name="image_url", label="Portrait", help="The face that will speak.", required=True
-)
+IMAGE_BIG = replace(IMAGE, limits=PictureLimits(max_bytes=50_000_000))
+CHARACTER = replace(IMAGE, label="Character", help="The person or figure that will move.")
+PORTRAIT = replace(IMAGE, label="Portrait", help="The face that will speak.")
 EFFECT_PICTURES = PictureOrPair(
     order=10,
     name="image_url",
@@ -128,9 +96,7 @@ EFFECT_PICTURES = PictureOrPair(
     required=True,
 )
 TAIL = Media(order=31, name="tail_image_url", label="Last frame", help="The video ends with it.")
-LAST_IMAGE = Media(
-    order=32, name="last_image_url", label="Last frame", help="The video ends with it."
-)
+LAST_IMAGE = replace(TAIL, order=32, name="last_image_url")
 TWO_TO_FOUR = Pictures(
     order=40,
     name="image_list",
@@ -148,14 +114,7 @@ UP_TO_SEVEN = Pictures(
     minimum=1,
     maximum=7,
 )
-UP_TO_FOUR = Pictures(
-    order=40,
-    name="image_list",
-    label="Reference pictures",
-    help="Up to 4 pictures for looks, places or things.",
-    minimum=1,
-    maximum=4,
-)
+UP_TO_FOUR = replace(UP_TO_SEVEN, help="Up to 4 pictures for looks, places or things.", maximum=4)
 VOICE = Media(
     order=45,
     name="audio_url",
@@ -172,23 +131,19 @@ SOURCE = Media(
     required=True,
     media="video",
 )
-MOVES = Media(
-    order=20,
-    name="video_url",
+MOVES = replace(
+    SOURCE,
     label="Movements",
     help="The character moves as in this video. 30 s at most, or 10 s where it faces as in the "
     f"image. {_LINK_FIRST}",
-    required=True,
-    media="video",
 )
 ELEMENTS = Elements(
     name="elements",
     label="Elements",
     help="Up to 4 people or things to keep recognizable.",
 )
-ELEMENTS_V3 = Elements(
-    name="elements",
-    label="Elements",
+ELEMENTS_V3 = replace(
+    ELEMENTS,
     help="Up to 4 people or things to keep recognizable; one of them may have a video, "
     "best as a link.",
     takes_video=True,
@@ -203,20 +158,10 @@ ASPECT_RATIO = Choice(
     choices=("16:9", "9:16", "1:1"),
     default="16:9",
 )
-ASPECT_RATIO_OPEN = Choice(
-    name="aspect_ratio",
-    label="Aspect ratio",
-    order=20,
-    choices=("16:9", "9:16", "1:1"),
-    start="16:9",
-)
+ASPECT_RATIO_OPEN = replace(ASPECT_RATIO, default=None, start="16:9")
 DURATION = Choice(name="duration", label="Length", order=10, choices=(5, 10), unit=" s", default=5)
-DURATION_OPEN = Choice(
-    name="duration", label="Length", order=10, choices=(5, 10), unit=" s", start=5
-)
-DURATION_LONG = Choice(
-    name="duration", label="Length", order=10, choices=tuple(range(3, 16)), unit=" s", default=5
-)
+DURATION_OPEN = replace(DURATION, default=None, start=5)
+DURATION_LONG = replace(DURATION, choices=tuple(range(3, 16)))
 
 # -- how
 
@@ -230,42 +175,22 @@ CFG_SCALE = Number(
     maximum=1,
     assumed=0.5,
 )
-SOUND = Flag(
-    name="generate_audio",
-    label="Generate audio",
-    order=60,
-    default=True,
-)
-KEEP_SOUND = Flag(
-    name="keep_audio",
-    label="Keep original audio",
-    order=60,
-    default=False,
-)
-KEEP_SOUND_ON = Flag(
-    name="keep_audio",
-    label="Keep original audio",
-    order=60,
-    default=True,
-)
+SOUND = Flag(name="generate_audio", label="Generate audio", order=60, default=True)
+KEEP_SOUND = Flag(name="keep_audio", label="Keep original audio", order=60, default=False)
+KEEP_SOUND_ON = replace(KEEP_SOUND, default=True)
 SHOT_TYPE = Choice(
     name="shot_type",
     label="Shot planning",
-    names={"customize": "I write the shots", **_SPLIT},
+    names={
+        "customize": "I write the shots",
+        **dict.fromkeys(("intelligent", "intelligence"), "Kling splits the prompt"),
+    },
     section=Section.ADVANCED,
     order=30,
     choices=("customize", "intelligent"),
     default="customize",
 )
-SHOT_TYPE_OMNI = Choice(
-    name="shot_type",
-    label="Shot planning",
-    names={"customize": "I write the shots", **_SPLIT},
-    section=Section.ADVANCED,
-    order=30,
-    choices=("customize", "intelligent", "intelligence"),
-    default="customize",
-)
+SHOT_TYPE_OMNI = replace(SHOT_TYPE, choices=("customize", "intelligent", "intelligence"))
 ORIENTATION = Choice(
     name="character_orientation",
     label="Faces as in",

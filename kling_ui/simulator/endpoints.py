@@ -6,7 +6,8 @@ import json
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -147,7 +148,9 @@ class Endpoints:
 
     def _checked(self, content_type: str, body: bytes) -> dict[str, Any]:
         """Return the payload, whose media are stored then; raise RefusedError for what is wrong."""
-        values = _json_object(content_type, body)
+        if content_type.partition(";")[0].strip().lower() != "application/json":
+            raise _invalid("body", "Expected application/json")
+        values = _json_object(body)
         name = values.pop("model", None)
         if not isinstance(name, str):
             raise _invalid("model", "Expected string")
@@ -203,7 +206,7 @@ class Endpoints:
             return  # without a key there is no account
         model = await asyncio.to_thread(_model_named_in, await request.body())
         asked = _request(request, model, _key_hash(_bearer_key(request)))
-        self.store.put(replace(asked, failure={"status": "error"}, fails_at=asked.created))
+        self.store.fail(asked, refused.message)
 
 
 def _bearer_key(request: Request) -> str:
@@ -215,9 +218,7 @@ def _key_hash(key: str) -> str:
     return hashlib.sha256(f"simulator {key}".encode()).hexdigest()[:16]
 
 
-def _json_object(content_type: str, body: bytes) -> dict[str, Any]:
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise _invalid("body", "Expected application/json")
+def _json_object(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as exc:
@@ -229,11 +230,10 @@ def _json_object(content_type: str, body: bytes) -> dict[str, Any]:
 
 def _model_named_in(body: bytes) -> str | None:
     """Return the model a body asks for, however wrong the rest of it is."""
-    try:
-        model = json.loads(body)["model"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    return model if isinstance(model, str) else None
+    with suppress(RefusedError):
+        model = _json_object(body).get("model")
+        return model if isinstance(model, str) else None
+    return None
 
 
 def _number(model: Model, name: str, value: Any) -> Any:

@@ -8,7 +8,7 @@ import struct
 import threading
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Literal
@@ -191,9 +191,10 @@ class FaultInjector:
         self._faults: list[Fault] = []
 
     def plan(self, *faults: Fault) -> None:
-        """Append `faults`."""
+        """Append `faults`, each as often as it is to happen."""
         with self._lock:
-            self._faults.extend(faults)
+            for fault in faults:
+                self._faults += [fault] * (1 if fault.times is None else fault.times)
 
     def clear(self) -> None:
         """Forget every fault."""
@@ -233,14 +234,12 @@ class FaultInjector:
         return Route(path, answer, methods=[method] if method else _METHODS)
 
     def _take(self, stage: Stage | None) -> Fault | None:
-        """Return the fault that the next request at `stage` meets, if any, and count it off."""
+        """Return the fault that the next request at `stage` meets, if any."""
         with self._lock:
-            for index, fault in enumerate(self._faults):
-                if fault.on == stage and fault.times != 0:
-                    if fault.times is not None:
-                        self._faults[index] = replace(fault, times=fault.times - 1)
-                    return fault
-        return None
+            fault = next((fault for fault in self._faults if fault.on == stage), None)
+            if fault and fault.times is not None:
+                self._faults.remove(fault)
+        return fault
 
     def _record(self, request: Request, body: bytes) -> None:
         self.seen.append(

@@ -167,13 +167,11 @@ class _Film(_Filters):
         self.graph.configure()
 
     def picture(self, number: int) -> VideoFrame:
-        """Return the next picture, which is the one called `number`."""
         frame = _timed(self.pull(), number)
         frame.pict_type = PictureType.NONE
         return frame
 
     def sound(self, number: int) -> AudioFrame:
-        """Return what is heard while the picture called `number` is seen."""
         start = number * _SAMPLES_PER_FRAME
         samples = np.ascontiguousarray(self._sound[:, start : start + _SAMPLES_PER_FRAME])
         frame = AudioFrame.from_ndarray(samples, format="fltp", layout="stereo")

@@ -131,11 +131,10 @@ class Scene:
     def shots(self) -> list[Shot]:
         """The parts of the storyboard, or the whole as one."""
         move = self.move or (_APPROACH if self.pictures else None)
-        if not self.storyboard:
-            return [Shot(self.text, self.title, self.frames, move)]
-        count = len(self.storyboard)
+        parts = self.storyboard or ((self.text, 1.0),)
+        count = len(parts)
         moves = _FRAMINGS if self.pictures and count > 1 else (move,)
-        ends = list(accumulate((seconds for _, seconds in self.storyboard), initial=0.0))
+        ends = list(accumulate((seconds for _, seconds in parts), initial=0.0))
         edges = [round(end * self.frames / ends[-1]) for end in ends]
         return [
             Shot(
@@ -144,7 +143,7 @@ class Scene:
                 frames=max(edges[number + 1] - edges[number], 1),
                 move=moves[number % len(moves)],
             )
-            for number, (text, _) in enumerate(self.storyboard)
+            for number, (text, _) in enumerate(parts)
         ]
 
 
@@ -248,12 +247,10 @@ class _Asked:
     model: Model
 
     def values(self, name: str) -> list[str]:
-        """Return what was handed in as `name`, which may be one value or several."""
         value = self.payload.get(name, [])
         return value if isinstance(value, list) else [value]
 
     def pictures(self, name: str) -> tuple[Image.Image, ...]:
-        """Return the pictures handed in as `name`."""
         return tuple(map(self.reader.picture, self.values(name)))
 
     def references(self) -> tuple[Image.Image, ...]:
@@ -275,7 +272,6 @@ class _Asked:
         return mask.crop((0, 0, mask.width, round(mask.height * shown)))
 
     def strokes(self, shown: float) -> tuple[Stroke, ...]:
-        """Return what was painted with the motion brush."""
         strokes = []
         for part in self.payload.get("dynamic_masks", []):
             if (mask := self.mask(part["mask"], shown)) is None:

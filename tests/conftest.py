@@ -93,7 +93,7 @@ def films(film_folder):
 
     def copied(scene, path, *, is_given_up):
         width, height = scene.size
-        sound = "sound" if scene.sound or scene.has_chords else "silent"
+        sound = "silent" if scene.sound is None else "sound"
         film = film_folder / f"{width}x{height} {scene.frames} {sound}.mp4"
         if film.exists():
             shutil.copyfile(film, path)

@@ -119,11 +119,10 @@ class Model:
                     problems.append(Problem(param.name, f"is required. {param.help}".strip()))
                 continue
             try:
-                body[param.name] = (
-                    param.check_with(value, take)
-                    if isinstance(param, MediaParam)
-                    else param.check(value)
-                )
+                if isinstance(param, MediaParam):
+                    body[param.name] = param.check(value, take)
+                else:
+                    body[param.name] = param.check(value)
             except ValueError as exc:
                 problems.append(Problem(param.name, str(exc)))
         wrong = {problem.field for problem in problems}

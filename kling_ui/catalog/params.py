@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from kling_ui.catalog.media_input.kinds import PictureLimits
+from kling_ui.catalog.media_input.kinds import Kind, PictureLimits
 from kling_ui.catalog.media_input.values import check_media
 from kling_ui.catalog.value_checks import (
     checked_list,
@@ -24,8 +24,12 @@ from kling_ui.catalog.value_checks import (
 MAX_PROMPT = 2500
 """Characters a prompt may have where a model's page names no limit of its own."""
 
-Take = Callable[[object, Literal["image", "audio", "video"], PictureLimits | None], str]
+Take = Callable[[object, Kind, PictureLimits | None], str]
 """Returns a media value as it may be sent, or raises UnusableMediaError; see `check_media`."""
+
+
+_PICTURE = {"type": "string", "format": "uri", "media": "image"}
+"""A picture as the listing describes it."""
 
 
 class Section(IntEnum):
@@ -193,11 +197,7 @@ class MediaParam(Param):
 
     section: Section = Section.MEDIA
 
-    def check(self, value: Any) -> Any:
-        """Return `value`, its media public URLs or data URIs, unchanged, or raise ValueError."""
-        return self.check_with(value, check_media)
-
-    def check_with(self, value: Any, take: Take) -> Any:
+    def check(self, value: Any, take: Take = check_media) -> Any:
         """Return `value` with each of its media as `take` returns it, or raise ValueError."""
         raise NotImplementedError
 
@@ -208,10 +208,10 @@ class Media(MediaParam):
 
     type = "string"
 
-    media: Literal["image", "audio", "video"] = "image"
+    media: Kind = "image"
     limits: PictureLimits = PictureLimits()
 
-    def check_with(self, value: Any, take: Take) -> str:
+    def check(self, value: Any, take: Take = check_media) -> str:
         """Return the URL or data URI unchanged, or raise ValueError."""
         return take(value, self.media, self.limits if self.media == "image" else None)
 
@@ -237,20 +237,14 @@ class Pictures(MediaParam):
     maximum: int
     limits: PictureLimits = PictureLimits()
 
-    def check_with(self, value: Any, take: Take) -> list[str]:
+    def check(self, value: Any, take: Take = check_media) -> list[str]:
         """Return the list unchanged, or raise ValueError naming the item."""
-        return checked_list(
-            value,
-            self.minimum,
-            self.maximum,
-            "picture",
-            partial(_picture, self.limits, take),
-        )
+        check = partial(_picture, self.limits, take)
+        return checked_list(value, self.minimum, self.maximum, "picture", check)
 
     def bounds(self) -> dict[str, Any]:
         """Return how many pictures there may be."""
-        items = {"type": "string", "format": "uri", "media": "image"}
-        return {"min_items": self.minimum, "max_items": self.maximum, "items": items}
+        return {"min_items": self.minimum, "max_items": self.maximum, "items": _PICTURE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,7 +255,7 @@ class PictureOrPair(MediaParam):
 
     limits: PictureLimits = PictureLimits()
 
-    def check_with(self, value: Any, take: Take) -> str | list[str]:
+    def check(self, value: Any, take: Take = check_media) -> str | list[str]:
         """Return the picture or the list unchanged, or raise ValueError."""
         if isinstance(value, list):
             return checked_list(value, 1, 2, "picture", partial(_picture, self.limits, take))
@@ -288,7 +282,7 @@ class MotionBrush(MediaParam):
 
     section: Section = Section.CONTROL
 
-    def check_with(self, value: Any, take: Take) -> list[Any]:
+    def check(self, value: Any, take: Take = check_media) -> list[Any]:
         """Return the list unchanged, or raise ValueError naming the mask."""
         return checked_list(value, 1, MAX_MASKS, "mask", partial(self._mask, take=take))
 
@@ -309,13 +303,8 @@ class MotionBrush(MediaParam):
         """Return the parts of an item."""
         whole = {"type": "integer", "required": True}
         point = {"type": "object", "properties": {"x": whole, "y": whole}}
-        path = {
-            "type": "array",
-            "min_items": MIN_POINTS,
-            "max_items": MAX_POINTS,
-            "items": point,
-            "required": True,
-        }
+        count = {"min_items": MIN_POINTS, "max_items": MAX_POINTS}
+        path = {"type": "array", **count, "items": point, "required": True}
         mask = {"type": "string", "media": "image", "required": True}
         item = {"type": "object", "properties": {"mask": mask, "trajectories": path}}
         return {"max_items": MAX_MASKS, "items": item}
@@ -338,7 +327,7 @@ class Elements(MediaParam):
     section: Section = Section.ADVANCED
     takes_video: bool = False
 
-    def check_with(self, value: Any, take: Take) -> list[Any]:
+    def check(self, value: Any, take: Take = check_media) -> list[Any]:
         """Return the list unchanged, or raise ValueError naming the element."""
         return checked_list(value, 1, MAX_ELEMENTS, "element", partial(self._element, take=take))
 
@@ -348,35 +337,25 @@ class Elements(MediaParam):
             parts = checked_object(value, required=always, optional=(*sometimes, "video_url"))
         else:
             parts = checked_object(value, required=(*always, *sometimes))
+        check = partial(_picture, PictureLimits(), take)
         parts["reference_image_urls"] = checked_list(
-            parts["reference_image_urls"],
-            1,
-            MAX_REFERENCES,
-            "reference picture",
-            partial(_picture, PictureLimits(), take),
+            parts["reference_image_urls"], 1, MAX_REFERENCES, "reference picture", check
         )
         if "frontal_image_url" in parts:
-            parts["frontal_image_url"] = take(parts["frontal_image_url"], "image", PictureLimits())
+            parts["frontal_image_url"] = check(parts["frontal_image_url"])
         if "video_url" in parts:
             parts["video_url"] = take(parts["video_url"], "video", None)
         return parts
 
     def bounds(self) -> dict[str, Any]:
         """Return the parts of an item."""
-        picture = {"type": "string", "format": "uri", "media": "image"}
-        references = {
-            "type": "array",
-            "min_items": 1,
-            "max_items": MAX_REFERENCES,
-            "items": picture,
-            "required": True,
-        }
+        references = {"type": "array", "min_items": 1, "max_items": MAX_REFERENCES}
         properties: dict[str, Any] = {
-            "reference_image_urls": references,
-            "frontal_image_url": {**picture, "required": not self.takes_video},
+            "reference_image_urls": {**references, "items": _PICTURE, "required": True},
+            "frontal_image_url": {**_PICTURE, "required": not self.takes_video},
         }
         if self.takes_video:
-            properties["video_url"] = {"type": "string", "format": "uri", "media": "video"}
+            properties["video_url"] = {**_PICTURE, "media": "video"}
         return {"max_items": MAX_ELEMENTS, "items": {"type": "object", "properties": properties}}
 
 
@@ -423,12 +402,8 @@ class Storyboard(Param):
         prompt = {"type": "string", "max_length": self.max_length}
         if not self.is_timed:
             return {"min_items": 1, "max_items": self.maximum, "items": prompt}
-        seconds = {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": self.LONGEST_SECONDS,
-            "default": 5,
-        }
+        bounds = {"minimum": 1, "maximum": self.LONGEST_SECONDS, "default": 5}
+        seconds = {"type": "integer", **bounds}
         shot = {"prompt": {**prompt, "required": True}, "duration": seconds}
         items = {"type": "object", "properties": shot}
         return {"min_items": 1, "max_items": self.maximum, "items": items}

@@ -6,10 +6,11 @@ Its media lie among the inputs and are named in the payload; links stay links.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from kling_ui.catalog.inputs import Inputs, MissingInputError, is_reference
 from kling_ui.catalog.media_input.kinds import (
+    Kind,
     PictureLimits,
     Taken,
     UnusableMediaError,
@@ -25,8 +26,6 @@ from kling_ui.catalog.nested import leaves, with_leaves
 from kling_ui.catalog.params import MediaParam
 from kling_ui.catalog.rules import Problem
 from kling_ui.catalog.value_checks import said
-
-Kind = Literal["image", "audio", "video"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

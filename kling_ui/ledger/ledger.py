@@ -78,7 +78,9 @@ class Ledger:
         if self.path:
             make_private(self.path)
         try:
-            self._migrate()
+            # Else each ALTER TABLE would be a commit of its own, and a crash leave half a step.
+            with self._writing(is_exclusive=True) as connection:
+                schema.migrate(connection)
             self._opened = identity(self.path)
             self._is_served = self._file is None
         except LedgerError as exc:
@@ -91,11 +93,6 @@ class Ledger:
                 # Read by who starts the app, not by visitors.
                 raise LedgerError(f"{exc} {words_of(exc.__cause__)}") from exc.__cause__
             raise
-
-    def _migrate(self) -> None:
-        # Else each ALTER TABLE would be a commit of its own, and a crash leave half a step.
-        with self._exclusive() as connection:
-            schema.migrate(connection)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -115,7 +112,7 @@ class Ledger:
     def insert(self, generation: Generation) -> None:
         """Commit a new row."""
         self.check_file()
-        with self._my_turn(), self._transaction() as connection:
+        with self._writing() as connection:
             connection.execute(sa.insert(GENERATIONS).values(_row_of(generation)))
 
     def insert_set(
@@ -124,7 +121,7 @@ class Ledger:
         """Commit the rows of a set all together, and the set itself where it is new."""
         self.check_file()
         rows = [_row_of(generation) for generation in generations]
-        with self._my_turn(), self._exclusive() as connection:
+        with self._writing(is_exclusive=True) as connection:
             if new_set is not None:
                 connection.execute(sa.insert(SETS).values(dataclasses.asdict(new_set)))
             connection.execute(sa.insert(GENERATIONS), rows)
@@ -138,7 +135,7 @@ class Ledger:
     def rename_set(self, set_id: str, name: str) -> None:
         """Give a set another name; its generations count as changed, for who lists them."""
         its_own = sa.update(GENERATIONS).where(GENERATIONS.c.set_id == set_id)
-        with self._my_turn(), self._exclusive() as connection:
+        with self._writing(is_exclusive=True) as connection:
             connection.execute(sa.update(SETS).where(SETS.c.id == set_id).values(name=name))
             connection.execute(its_own.values(updated_at=self.stamp()))
 
@@ -167,7 +164,7 @@ class Ledger:
         table, stamp = GENERATIONS.c, self.stamp()
         end = {"status": status, "error": dataclasses.asdict(error), "finished_at": stamp}
         wanted = table.id.in_(ids) & (table.status == Status.WAITING)
-        with self._my_turn(), self._exclusive() as connection:
+        with self._writing(is_exclusive=True) as connection:
             found = list(connection.execute(sa.select(table.id).where(wanted)).scalars())
             ended = sa.update(GENERATIONS).where(table.id.in_(found))
             connection.execute(ended.values(**end, updated_at=stamp))
@@ -181,7 +178,7 @@ class Ledger:
         Returns the rows whose runs have to be told. `expected` are the ids that are thought to
         wait; those that don't are among them.
         """
-        with self._my_turn(), self._exclusive() as connection:
+        with self._writing(is_exclusive=True) as connection:
             return admission.admit(connection, rules, stamp=self.stamp(), expected=expected)
 
     def update(
@@ -203,7 +200,7 @@ class Ledger:
         if isinstance(changes.get("error"), GenerationError):
             changes["error"] = dataclasses.asdict(changes["error"])
         mine = GENERATIONS.c.id == generation_id
-        with self._my_turn(), self._transaction() as connection:
+        with self._writing() as connection:
             wanted = mine & GENERATIONS.c.status.in_(only_from) if only_from else mine
             connection.execute(sa.update(GENERATIONS).where(wanted).values(changes))
             row = connection.execute(sa.select(GENERATIONS).where(mine)).mappings().first()
@@ -329,7 +326,7 @@ class Ledger:
         nothing: dict[str, Any] = {"payload": {}, "video": None, "error": None, "search_text": None}
         table = GENERATIONS.c
         wanted = table.id.in_(ids) & table.deleted_at.is_not(None)
-        with self._my_turn(), self._transaction() as connection:
+        with self._writing() as connection:
             stripped = sa.update(GENERATIONS).where(wanted)
             connection.execute(stripped.values(**nothing, is_repeatable=False))
 
@@ -350,7 +347,7 @@ class Ledger:
         rows = [{"owner": owner, "reference": each} for each in references if each not in known]
         if not rows:
             return
-        with self._my_turn(), self._transaction() as connection:
+        with self._writing() as connection:
             connection.execute(sa.insert(INPUTS), rows)
 
     def claimed_inputs(self, owner: str) -> set[str]:
@@ -362,7 +359,7 @@ class Ledger:
     def note_frame(self, owner: str, reference: str, *, of: str) -> None:
         """Note that an owner's input is a picture of the video of generation `of`."""
         mine = (INPUTS.c.owner == owner) & (INPUTS.c.reference == reference)
-        with self._my_turn(), self._transaction() as connection:
+        with self._writing() as connection:
             connection.execute(sa.update(INPUTS).where(mine).values(frame_of=of))
 
     def chain_to(self, owner: str, reference: str) -> tuple[str, ...]:
@@ -389,7 +386,7 @@ class Ledger:
 
     def disclaim_inputs(self, references: Collection[str]) -> None:
         """Note that these inputs are gone, whosever they were."""
-        with self._my_turn(), self._transaction() as connection:
+        with self._writing() as connection:
             connection.execute(sa.delete(INPUTS).where(INPUTS.c.reference.in_(references)))
 
     def _mark(
@@ -398,7 +395,7 @@ class Ledger:
         """Commit `changes` to those of an owner's generations that meet a condition."""
         table = GENERATIONS.c
         wanted = sa.select(table.id).where(table.owner == owner, table.id.in_(ids), condition)
-        with self._my_turn(), self._transaction() as connection:
+        with self._writing() as connection:
             found = list(connection.execute(wanted).scalars())
             changed = sa.update(GENERATIONS).where(table.id.in_(found), condition)
             connection.execute(changed.values(**changes, updated_at=self.stamp()))
@@ -420,22 +417,20 @@ class Ledger:
         return [generation for generation in found if generation is not None]
 
     @contextmanager
-    def _my_turn(self) -> Iterator[None]:
-        """Let one thread write at a time: those that SQLite makes wait sleep far too long."""
+    def _writing(self, *, is_exclusive: bool = False) -> Iterator[Connection]:
+        """Begin a transaction that writes; `is_exclusive`: others wait from its beginning on.
+
+        One thread writes at a time: those that SQLite makes wait sleep far too long.
+        """
         if not self._turn.acquire(timeout=LONGEST_WAIT_SECONDS):
             raise LedgerError(f"{self._name} can't be used: others have been writing for long.")
         try:
-            yield
+            with self._transaction() as connection:
+                if is_exclusive and connection.dialect.name == "sqlite":
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                yield connection
         finally:
             self._turn.release()
-
-    @contextmanager
-    def _exclusive(self) -> Iterator[Connection]:
-        """Begin a transaction that keeps other writers out from its first statement on."""
-        with self._transaction() as connection:
-            if connection.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield connection
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:

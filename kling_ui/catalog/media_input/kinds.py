@@ -8,6 +8,10 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
+
+Kind = Literal["image", "audio", "video"]
+"""What a parameter holds, in the provider's words."""
 
 MAX_AUDIO_BYTES = 5 * 10**6
 """The provider's 5 MB, read the stricter way."""

@@ -5,13 +5,13 @@ import ipaddress
 import re
 import socket
 from contextlib import suppress
-from typing import Literal
 from urllib.parse import urlsplit
 
 from kling_ui.catalog.media_input.kinds import (
     PICTURE,
     SOUND,
     VIDEO,
+    Kind,
     PictureLimits,
     Sort,
     UnusableMediaError,
@@ -28,9 +28,7 @@ _HOST = re.compile(r"[\w.:-]+", re.ASCII)
 _LOCAL_NAMES = (".localhost", ".local", ".internal")
 
 
-def check_media(
-    value: object, kind: Literal["image", "audio", "video"], limits: PictureLimits | None
-) -> str:
+def check_media(value: object, kind: Kind, limits: PictureLimits | None) -> str:
     """Return `value`, a public http(s) URL or a data URI of that kind, unchanged.
 
     Raises UnusableMediaError. A URL is not fetched; a data URI is decoded and looked into.
@@ -48,7 +46,7 @@ def check_media(
     return value
 
 
-def canonical_type(uri: str, kind: Literal["image", "audio", "video"]) -> str:
+def canonical_type(uri: str, kind: Kind) -> str:
     """Return the media type that we send for a checked data URI: `image/jpg` is image/jpeg."""
     sort = _SORTS[kind]
     said = uri[len("data:") : uri.index(";")].lower()

@@ -105,10 +105,11 @@ class Model:
         returned into something that can be measured. Raises InvalidValuesError with every
         problem at once.
         """
-        names = {param.name for param in self.params}
+        names = [param.name for param in self.params]
         unknown = (name for name in values if name not in names)
+        known = ", ".join(names)
         problems = [
-            Problem(shortened(name), f"is not a parameter of {self.id}; it takes {self._names}.")
+            Problem(_shortened(name), f"is not a parameter of {self.id}; it takes {known}.")
             for name in islice(unknown, MAX_PROBLEMS + 1)
         ]
         body: dict[str, Any] = {"model": self.id}
@@ -128,7 +129,7 @@ class Model:
         wrong = {problem.field for problem in problems}
         # A wrong value is still a given one: the rules see that it is there, not what it is.
         seen = {name: look_at(value) for name, value in body.items()}
-        given = {**dict.fromkeys(values_set(self, values)), **seen}
+        given = {**dict.fromkeys(self._set_values(values)), **seen}
         together = [problem for rule in self.rules for problem in rule(given)]
         problems += [problem for problem in together if problem.field not in wrong]
         if problems:
@@ -137,7 +138,7 @@ class Model:
 
     def warnings(self, values: Mapping[str, Any]) -> tuple[Problem, ...]:
         """Return what may be sent although the documentation leaves it in doubt."""
-        given = values_set(self, values)
+        given = self._set_values(values)
         return tuple(problem for note in self.notes for problem in note(given))
 
     def listing(self) -> dict[str, Any]:
@@ -149,20 +150,15 @@ class Model:
             "parameters": [param.listing() for param in self.params],
         }
 
-    @property
-    def _names(self) -> str:
-        return ", ".join(param.name for param in self.params)
+    def _set_values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those of `values` that the model takes and that are not empty."""
+        return {
+            param.name: values[param.name]
+            for param in self.params
+            if param.name in values and not param.is_empty(values[param.name])
+        }
 
 
-def shortened(name: str) -> str:
+def _shortened(name: str) -> str:
     """Return a name as it came, or its beginning where it is longer than any of ours."""
     return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
-
-
-def values_set(model: Model, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of `values` that the model takes and that are not empty."""
-    return {
-        param.name: values[param.name]
-        for param in model.params
-        if param.name in values and not param.is_empty(values[param.name])
-    }

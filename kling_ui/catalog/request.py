@@ -5,6 +5,7 @@ Its media lie among the inputs and are named in the payload; links stay links.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +100,8 @@ def prepare(model_id: Any, values: Mapping[str, Any], inputs: Inputs) -> Request
     right by themselves may have been stored by then. Decodes and writes: use it from a thread.
     """
     model = find_model(model_id)
-    keeper = _Keeper(inputs)
-    return Request(model=model, payload=model.payload(values, keeper.take, inputs.look_at))
+    payload = model.payload(values, partial(_taken, inputs=inputs), inputs.look_at)
+    return Request(model=model, payload=payload)
 
 
 def body(payload: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]:
@@ -128,34 +129,28 @@ def references(payload: Mapping[str, Any]) -> set[str]:
     return {value for value in leaves(media) if is_reference(value)}
 
 
-@dataclass(frozen=True, slots=True)
-class _Keeper:
-    """Reads the media of one request and puts them among the inputs."""
+def _taken(value: object, kind: Kind, limits: PictureLimits | None, inputs: Inputs) -> str:
+    """Return a link as it is, anything else as the reference to what was stored."""
+    if isinstance(value, Path):
+        return keep(value, kind, limits, inputs).reference
+    if isinstance(value, str) and is_reference(value):
+        return _taken_again(value, kind, limits, inputs)
+    return keep_given(value, kind, limits, inputs)
 
-    inputs: Inputs
 
-    def take(self, value: object, kind: Kind, limits: PictureLimits | None) -> str:
-        """Return a link as it is, anything else as the reference to what was stored."""
-        if isinstance(value, Path):
-            return keep(value, kind, limits, self.inputs).reference
-        if isinstance(value, str) and is_reference(value):
-            return self._again(value, kind, limits)
-        return keep_given(value, kind, limits, self.inputs)
-
-    def _again(self, reference: str, kind: Kind, limits: PictureLimits | None) -> str:
-        # Models differ in what they take, so it is looked into for this one too.
-        try:
-            self.inputs.touch(reference)
-            if self.inputs.is_checked(reference, (kind, limits)):
-                return reference
-            data = self.inputs.path(reference).read_bytes()
-            check_media(data_uri(self.inputs.media_type(reference), data), kind, limits)
-            self.inputs.note_checked(reference, (kind, limits))
-        except (MissingInputError, OSError) as exc:
-            raise UnusableMediaError(
-                "This input is not here any more. Choose the file once more."
-            ) from exc
-        return reference
+def _taken_again(reference: str, kind: Kind, limits: PictureLimits | None, inputs: Inputs) -> str:
+    # Models differ in what they take, so it is looked into for this one too.
+    try:
+        inputs.touch(reference)
+        if not inputs.is_checked(reference, (kind, limits)):
+            data = inputs.path(reference).read_bytes()
+            check_media(data_uri(inputs.media_type(reference), data), kind, limits)
+            inputs.note_checked(reference, (kind, limits))
+    except (MissingInputError, OSError) as exc:
+        raise UnusableMediaError(
+            "This input is not here any more. Choose the file once more."
+        ) from exc
+    return reference
 
 
 def _from_file(path: Path, kind: Kind, limits: PictureLimits | None) -> Taken:

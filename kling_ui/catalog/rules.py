@@ -35,11 +35,8 @@ class ExcludeEachOther:
         """Yield a problem for each group but the first that is given."""
         given = [[name for name in group if name in values] for group in self.groups]
         given = [names for names in given if names]
-        if len(given) < 2:  # noqa: PLR2004  two are what excludes
-            return
-        first, *others = (" and ".join(names) for names in given)
         for names in given[1:]:
-            rest = ", ".join(other for other in (first, *others) if other != " and ".join(names))
+            rest = ", ".join(" and ".join(others) for others in given if others is not names)
             yield Problem(names[0], f"can't be used together with {rest}. Leave one of them out.")
 
 
@@ -139,12 +136,9 @@ def pictures_fit_effect(values: Values) -> Iterator[Problem]:
     given = len(picture) if isinstance(picture, list) else 1
     wanted = 2 if scene in PAIR_SCENES else 1
     if given != wanted:
-        people = (
-            "two people: exactly two pictures, the left one first"
-            if wanted > 1
-            else ("one picture only")
-        )
-        yield Problem("image_url", f"holds {given}, but the effect {scene} takes {people}.")
+        two = "two people: exactly two pictures, the left one first"
+        takes = "one picture only" if wanted == 1 else two
+        yield Problem("image_url", f"holds {given}, but the effect {scene} takes {takes}.")
 
 
 NOTED = ("tail_image_url", "camera_control", "dynamic_masks", "static_mask", "elements")
@@ -187,13 +181,8 @@ def documented_by_kling(
 
 
 def _doubt(documented: tuple[int, ...]) -> str:
-    if not documented:
-        return (
-            "Kling itself documents this for other models only; the provider may refuse it, "
-            "which costs nothing."
-        )
-    seconds = " or ".join(f"{s} s" for s in documented)
+    backed = " or ".join(f"{seconds} s" for seconds in documented) or "other models"
     return (
-        f"Kling itself documents this for {seconds} only; the provider may refuse it, "
+        f"Kling itself documents this for {backed} only; the provider may refuse it, "
         "which costs nothing."
     )

@@ -45,11 +45,6 @@ KINDS: Mapping[str, tuple[Stage, ...]] = {
 _MOST_REQUESTS, _MOST_BODY_BYTES = 10_000, 2**20
 """What is recorded has its bounds: an app may run for months."""
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-_GATEWAY_PAGE = """<html>
-<head><title>{title}</title></head>
-<body><center><h1>{title}</h1></center><hr><center>gateway</center></body>
-</html>
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,4 +294,6 @@ def _renamed_id(answer: Response, name: str | None) -> Response:
 
 
 def _gateway_page(status: int) -> Response:
-    return HTMLResponse(_GATEWAY_PAGE.format(title=f"{status} {phrase(status)}"), status)
+    title = f"{status} {phrase(status)}"
+    head, text = f"<head><title>{title}</title></head>", f"<h1>{title}</h1><hr>gateway"
+    return HTMLResponse(f"<html>{head}<body>{text}</body></html>", status)

@@ -26,12 +26,10 @@ from kling_ui.simulator.studio import Studio, signed_path
 from kling_ui.simulator.tasks import Store, Task, accepted, words_of
 
 UNIVERSAL_PATH = "/v2/video/generations"
-KLING_PATH = "/v2/generate/video/kling/generation"
-GENERATION_PATHS = (KLING_PATH, UNIVERSAL_PATH)
+_KLING_PATH = "/v2/generate/video/kling/generation"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _PERIOD = re.compile(r"(\d{1,4})([mhd])")
-_SPAN = ("start", "end")
 _UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86400}
 _LOG_SECONDS = 92 * 86400
 _UNAUTHORIZED = 401
@@ -58,7 +56,7 @@ class Endpoints:
             route("GET", "/v2/billing", self.billing, stage="billing"),
             route("GET", "/v2/logs", self.logs, stage="logs"),
         ]
-        for path in GENERATION_PATHS:
+        for path in (_KLING_PATH, UNIVERSAL_PATH):
             routes.append(route("POST", path, self.create, stage="create", on_refused=refused))
             routes.append(route("GET", path, self.state, stage="get"))
         return Starlette(routes=[*routes, route(None, "/{path:path}", self.nothing)])
@@ -306,7 +304,9 @@ def _window(query: QueryParams, now: float) -> tuple[float, float]:
     if match := _PERIOD.fullmatch(query.get("period", "")):
         return now - int(match[1]) * _UNIT_SECONDS[match[2]], now
     try:
-        since, until = (datetime.fromisoformat(query[name]).timestamp() for name in _SPAN)
+        since, until = (
+            datetime.fromisoformat(query[name]).timestamp() for name in ("start", "end")
+        )
     except (KeyError, ValueError, OverflowError) as exc:
         raise _invalid("period", "Expected a time like 24h, or start and end in ISO 8601") from exc
     return since, until

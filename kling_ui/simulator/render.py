@@ -41,7 +41,6 @@ _ENCODER = {
     "crf": "22",
     "x264-params": "threads=1:aq-mode=1:colorprim=bt709:transfer=bt709:colormatrix=bt709:range=tv",
 }
-_AUDIO_BITS = 128_000
 _FRAME_TIME = Fraction(1, FRAMES_PER_SECOND)
 _SAMPLES_PER_FRAME = SOUND_RATE // FRAMES_PER_SECOND
 _FINE = 2
@@ -81,7 +80,7 @@ def _audio_stream(container: OutputContainer) -> AudioStream:
     # The coder that FFmpeg takes by default is several times as slow on pure tones.
     coder = {"aac_coder": "fast"}
     stream = container.add_stream("aac", rate=SOUND_RATE, layout="stereo", options=coder)
-    stream.bit_rate = _AUDIO_BITS
+    stream.bit_rate = 128_000
     return stream
 
 

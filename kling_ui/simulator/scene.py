@@ -22,7 +22,6 @@ from kling_ui.simulator.light import chords
 from kling_ui.simulator.pictures import Size, card, without_band
 
 FRAMES_PER_SECOND = 24
-_WIDE = 16 / 9
 _MAX_ASPECT = 2.5
 _DRAFT_SHARE = 4
 _USUAL_SECONDS, _SHORTEST_SECONDS, _LONGEST_CLIP_SECONDS = 5, 0.5, 15.0
@@ -102,7 +101,7 @@ class Scene:
     title: str
     seconds: float
     take: str
-    aspect: float = _WIDE
+    aspect: float = 16 / 9
     is_draft: bool = False
     storyboard: tuple[tuple[str, float], ...] = ()
     pictures: tuple[Image.Image, ...] = ()

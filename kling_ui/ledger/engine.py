@@ -100,6 +100,18 @@ def make_private(path: Path) -> None:
             path.with_name(path.name + suffix).chmod(0o600)
 
 
+def check_not_emptied(path: Path) -> None:
+    """Raise LedgerError where a file is empty and its log is not: SQLite would drop the log."""
+    log = path.with_name(f"{path.name}-wal")
+    with suppress(FileNotFoundError):
+        if path.stat().st_size == 0 and log.stat().st_size > 0:
+            raise LedgerError(
+                f"The ledger {path.name} was emptied, its log {log.name} was not. Put a copy of "
+                f"{path} back; or move both aside (keep them: they name what was paid for) and "
+                "start again with a new one."
+            )
+
+
 def is_damaged(trouble: sqlite3.DatabaseError) -> bool:
     """Tell whether a file is no database, or one that is broken."""
     code = getattr(trouble, "sqlite_errorcode", None)

@@ -21,6 +21,7 @@ from kling_ui.ledger.admission import AdmissionRules
 from kling_ui.ledger.engine import (
     LONGEST_WAIT_SECONDS,
     LedgerError,
+    check_not_emptied,
     file_of,
     identity,
     is_damaged,
@@ -76,6 +77,7 @@ class Ledger:
     def open(self) -> None:
         """Create or migrate the schema; refuse a ledger that a newer app has written."""
         if self.path:
+            check_not_emptied(self.path)
             make_private(self.path)
         try:
             # Else each ALTER TABLE would be a commit of its own, and a crash leave half a step.

@@ -360,6 +360,19 @@ def test_a_file_that_is_no_database_is_a_ledger_error(tmp_path, content):
     ledger.close()
 
 
+def test_a_file_that_was_emptied_beside_its_log_is_not_begun_anew(tmp_path):
+    path, log = tmp_path / "ledger.db", tmp_path / "ledger.db-wal"
+    path.write_bytes(b"")
+    log.write_bytes(b"rows")
+    with pytest.raises(LedgerError, match=r"^The ledger ledger.db was emptied, its log .* was not"):
+        Ledger(path).open()
+    assert log.read_bytes() == b"rows"
+    log.write_bytes(b"")
+    fresh = Ledger(path)
+    fresh.open()
+    fresh.close()
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -22,6 +22,9 @@ What changes while an answer is awaited is told once more: Gradio would drop it 
 the page would show an answer to what stood there before.
 """
 
+WARNING: dict[str, Any] = {**QUIET, "queue": True}
+"""Short events with a `gr.Warning`: Gradio shows those of queued events only."""
+
 AT_ONCE: dict[str, Any] = {**QUIET, "trigger_mode": "multiple"}
 """Questions of a script: two at once are two answers."""
 

@@ -455,3 +455,13 @@ def test_neighbors_in_one_millisecond_are_all_reached(ledger):
     assert sorted(seen) == [row.id for row in rows]
     assert ledger.neighbor("4" * 32, ANN, is_newer=True) is None
     assert ledger.count(ANN) == 5
+
+
+@pytest.mark.parametrize(("handler", "act"), [("_on_run_again", "again"), ("_on_use", "use")])
+def test_what_another_window_has_deleted_is_said_where_this_one_still_shows_it(
+    served, handler, act
+):
+    [event] = served.events(handler)
+    wish = {"act": act, "id": "0" * 32}
+    answer = served.fire(event, [], visitor=ANN, session=f"deleted {act}", event_data=wish)
+    assert "This generation was deleted" in answer.text

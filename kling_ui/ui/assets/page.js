@@ -126,7 +126,16 @@
     place.focus({preventScroll: true});
   }
 
-  const refresh = () => { localize(); count(); group(); keepFocus(); };
+  /* Gradio calls the page's language that of the browser, and a screen reader would read English
+     as if it were Arabic. Once: a browser that translates the page names the language itself. */
+  let isNamed = false;
+  function nameLanguage() {
+    if (isNamed || !$('#generate')) return;
+    isNamed = true;
+    document.documentElement.lang = 'en';
+  }
+
+  const refresh = () => { nameLanguage(); localize(); count(); group(); keepFocus(); };
   setInterval(refresh, 250);
   /* And at once where the server has painted, so that nothing flickers. */
   new MutationObserver(() => {

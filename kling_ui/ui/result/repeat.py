@@ -17,7 +17,7 @@ from kling_ui.service import (
 )
 from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.fields.painting import not_paintable
-from kling_ui.ui.event_options import QUIET, SENDING
+from kling_ui.ui.event_options import QUIET, SENDING, WARNING
 from kling_ui.ui.formatting import NOTHING_SENT
 from kling_ui.ui.question import Question
 from kling_ui.ui.result import panel
@@ -28,6 +28,8 @@ from kling_ui.ui.visit import Visit
 
 _TO_THE_FORM = "() => window.klingResult.toForm()"
 _LONGEST_VIDEO_SECONDS = 3600.0
+_GONE = f"This generation was deleted. {NOTHING_SENT}"
+"""By another window: this page still shows it."""
 
 
 class RepeatEvents:
@@ -43,7 +45,7 @@ class RepeatEvents:
 
     def wire(self) -> Any:
         """Answer what the result asks; return the event that submits."""
-        used = self._stage.result.input(self._on_use, None, self._form.recalled, **QUIET)
+        used = self._stage.result.input(self._on_use, None, self._form.recalled, **WARNING)
         used.then(None, None, None, js=_TO_THE_FORM, **QUIET)
         return self._stage.result.submit(
             self._on_run_again,
@@ -57,6 +59,7 @@ class RepeatEvents:
         visit, question = Visit.of(request), Question(event)
         generation = await self._service.get(question.text("id"))
         if generation is None:
+            gr.Warning(_GONE)
             return self._form.recall({})
         is_owned = self._service.owns(generation, visit.owner)
         if question.text("act") == "continue" and is_owned:
@@ -98,6 +101,8 @@ class RepeatEvents:
         """Submit a generation's request once more; the next event follows it."""
         visit = Visit.of(request)
         generation = await self._service.get(Question(event).text("id"))
+        if generation is None:
+            gr.Warning(_GONE)
         with self._submissions.turn(visit.session) as is_mine:
             if is_mine and generation and self._service.owns(generation, visit.owner):
                 async for painted in self._run_again(generation, visit):

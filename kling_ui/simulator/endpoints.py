@@ -19,7 +19,6 @@ from starlette.responses import JSONResponse, Response
 
 from kling_ui.catalog import MODELS, Choice, InvalidValuesError, Model, Problem, keep_given
 from kling_ui.simulator.faults import Fault, FaultInjector, RefusedError, utc_time
-from kling_ui.simulator.input_reader import InputReader
 from kling_ui.simulator.model_list import TYPE, credits_for, model_list
 from kling_ui.simulator.scene import seconds_of
 from kling_ui.simulator.studio import Studio, signed_path
@@ -42,7 +41,6 @@ class Endpoints:
     injector: FaultInjector
     store: Store
     studio: Studio
-    reader: InputReader
     seconds: float
     key: str | None = field(repr=False)
     cdn_url: str
@@ -67,7 +65,7 @@ class Endpoints:
         # Pictures and videos in the body are looked into, which may take a while.
         body, content_type = await request.body(), request.headers.get("content-type", "")
         payload = await asyncio.to_thread(self._checked, content_type, body)
-        length = await asyncio.to_thread(seconds_of, payload, self.reader)
+        length = await asyncio.to_thread(seconds_of, payload, self.studio.reader)
         task = accepted(
             _request(request, payload["model"], key_hash),
             payload,
@@ -156,7 +154,7 @@ class Endpoints:
             raise RefusedError(404, f"Model {name[:200]} not found")
         try:
             given = {key: _number(model, key, values[key]) for key in values}
-            inputs = self.reader.inputs
+            inputs = self.studio.reader.inputs
             payload = model.payload(given, partial(keep_given, inputs=inputs), inputs.look_at)
         except InvalidValuesError as exc:
             raise _invalid_fields(exc.problems) from exc

@@ -116,14 +116,16 @@ class Simulator:
 
     def _run(self, listeners: list[socket.socket]) -> None:
         reader = InputReader(Inputs(self._folder / "inputs"))
-        is_draft = self._seconds < _DRAFT_BELOW_SECONDS
-        videos = self._folder / "videos"
-        studio = Studio(videos, store=self._store, reader=reader, is_draft=is_draft)
+        studio = Studio(
+            self._folder / "videos",
+            store=self._store,
+            reader=reader,
+            is_draft=self._seconds < _DRAFT_BELOW_SECONDS,
+        )
         endpoints = Endpoints(
             injector=self._injector,
             store=self._store,
             studio=studio,
-            reader=reader,
             seconds=self._seconds,
             key=self._key,
             cdn_url=self.cdn_url,

@@ -50,7 +50,7 @@ class Studio:
             part.unlink(missing_ok=True)
         self._folder = folder
         self._store = store
-        self._reader = reader
+        self.reader = reader
         self._is_draft = is_draft
         self._closing = threading.Event()
         self._going: dict[str, Future[Outcome]] = {}
@@ -95,7 +95,7 @@ class Studio:
             return "failed"
         with suppress(OSError):  # somebody else has removed one meanwhile
             remove_oldest(self._folder.glob("*.mp4"), beyond_bytes=MOST_BYTES)
-            self._reader.inputs.keep_within(MOST_BYTES)
+            self.reader.inputs.keep_within(MOST_BYTES)
         return "made"
 
     def _render(self, task: Task) -> None:
@@ -103,7 +103,7 @@ class Studio:
         try:
             scene = scene_of(
                 task.payload,
-                self._reader,
+                self.reader,
                 seconds=task.video_seconds,
                 take=task.file_name,
                 is_draft=self._is_draft,

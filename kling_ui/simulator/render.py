@@ -216,7 +216,7 @@ class _Film(_Filters):
 
     def _light(self, shot: Shot, size: Size) -> FilterContext:
         small = (round(size[0] * _LIGHT_SHARE), round(size[1] * _LIGHT_SHARE))
-        fields = islice(light(shot.text, f"{self._scene.take} {shot.title}", small), shot.frames)
+        fields = islice(light(shot.text, shot.take, small), shot.frames)
         source = self.video(_frames(fields, "rgb48le"), small, "rgb48le")
         return self.chain(source, f"scale={size[0]}:{size[1]}:{_BT709}", "format=yuv420p")
 

@@ -71,11 +71,12 @@ _PRESETS = {
 class Shot(NamedTuple):
     """One part of a storyboard: its words, for how many frames it is seen, and the camera's move.
 
-    Without a move, light fills the frame as it is.
+    Without a move, light fills the frame as it is; `take` decides how that light moves.
     """
 
     text: str
     title: str
+    take: str
     frames: int
     move: Move | None
 
@@ -139,6 +140,7 @@ class Scene:
             Shot(
                 text=text,
                 title=f"{self.title} · shot {number + 1} of {count}" if count > 1 else self.title,
+                take=f"{self.take} {number}",
                 frames=max(edges[number + 1] - edges[number], 1),
                 move=moves[number % len(moves)],
             )

@@ -113,7 +113,7 @@ def test_a_screenshot_that_is_pasted_while_writing_goes_into_the_empty_well(page
     expect(page.locator("#sends")).to_contain_text("last frame")
 
 
-def test_the_keyboard_goes_on_at_what_it_has_opened_and_a_link_survives_the_mail(
+def test_the_keyboard_goes_on_at_what_it_opened_links_survive_mail_and_a_dead_file_is_told(
     page: Page, app: App
 ):
     write(page, "Opened by the keyboard")
@@ -127,3 +127,6 @@ def test_the_keyboard_goes_on_at_what_it_has_opened_and_a_link_survives_the_mail
     page.goto(f"{app.url}?v=%20{shown.upper()}).")
     status_is(page, "completed")
     expect(page).to_have_url(f"{app.url}?v={shown}")
+    page.route("**/video.mp4", lambda route: route.fulfill(status=404))
+    page.reload()
+    expect(page.locator("#video")).to_contain_text("Its file is gone")

@@ -99,6 +99,18 @@
     player.addEventListener('volumechange', () => button.remove(), {once: true});
     $('#video').append(button);
   }
+  /* What can't be played is said, until it can be. */
+  function tellBroken({type, target}) {
+    if (target !== video()) return;
+    $('#video .k-broken')?.remove();
+    if (type !== 'error') return;
+    const said = document.createElement('p');
+    said.className = 'k-broken';
+    said.setAttribute('role', 'status');
+    said.innerHTML = '<strong>This video can’t be played</strong><span>Its file is gone or can’t be reached. Reload the page to try again.</span>';
+    $('#video').append(said);
+  }
+  for (const type of ['error', 'loadeddata']) document.addEventListener(type, tellBroken, true);
   /* The box takes the ratio that was asked for, then the one that came. */
   function fit() {
     const player = video();

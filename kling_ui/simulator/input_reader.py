@@ -22,7 +22,7 @@ from PIL import Image, ImageOps
 
 from kling_ui.catalog import Inputs, is_reference
 from kling_ui.media import decoding, film, open_media
-from kling_ui.simulator.pictures import Size, card
+from kling_ui.simulator.stills import Size, card
 
 LONGEST_SOUND_SECONDS = 60.0
 SOUND_RATE = 48_000

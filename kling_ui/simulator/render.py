@@ -22,7 +22,8 @@ from PIL import Image, ImageChops, ImageOps
 
 from kling_ui.simulator.input_reader import MICROSECOND, SOUND_RATE, Clip, Sound
 from kling_ui.simulator.light import Field, light, palette
-from kling_ui.simulator.pictures import (
+from kling_ui.simulator.scene import FRAMES_PER_SECOND, Move, Scene, Shot
+from kling_ui.simulator.stills import (
     HEADROOM,
     WHITE,
     Size,
@@ -34,7 +35,6 @@ from kling_ui.simulator.pictures import (
     without,
     without_band,
 )
-from kling_ui.simulator.scene import FRAMES_PER_SECOND, Move, Scene, Shot
 
 _ENCODER = {
     "preset": "ultrafast",

@@ -19,7 +19,7 @@ from kling_ui.simulator.input_reader import (
     Sound,
 )
 from kling_ui.simulator.light import chords
-from kling_ui.simulator.pictures import Size, card, without_band
+from kling_ui.simulator.stills import Size, card, without_band
 
 FRAMES_PER_SECOND = 24
 _MAX_ASPECT = 2.5

@@ -20,9 +20,9 @@ from PIL import Image, ImageDraw
 from kling_ui.catalog import AXES, Inputs
 from kling_ui.simulator import Simulator, studio
 from kling_ui.simulator.input_reader import InputReader
-from kling_ui.simulator.pictures import INK, framed, mosaic, soft_mask, without_band
 from kling_ui.simulator.render import render
 from kling_ui.simulator.scene import Scene, camera
+from kling_ui.simulator.stills import INK, framed, mosaic, soft_mask, without_band
 
 URL = "/v2/video/generations"
 FPS = 24

@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 
 from kling_ui.catalog import MODELS
-from kling_ui.simulator import Fault, Simulator, faults, pictures, server, studio
+from kling_ui.simulator import Fault, Simulator, faults, server, stills, studio
 from kling_ui.simulator.model_list import credits_for
 from kling_ui.simulator.tasks import CREDITS_PER_USD, Task, accepted
 
@@ -1090,7 +1090,7 @@ def test_inputs_are_kept_once_and_rows_stay_small(tmp_path):
 )
 def test_any_prompt_becomes_a_caption(text):
     empty, captioned = (
-        pictures.band((320, 180), text=words, title="T", accent=(9, 9, 9)) for words in ("", text)
+        stills.band((320, 180), text=words, title="T", accent=(9, 9, 9)) for words in ("", text)
     )
     assert captioned.size == empty.size
     assert captioned.tobytes() != empty.tobytes()

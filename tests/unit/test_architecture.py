@@ -68,6 +68,11 @@ def test_every_part_stands_in_the_table():
     assert {part for _, part in sources()} - {"__init__", "app"} == PARTS == set(MAY_IMPORT)
 
 
+def test_no_two_modules_bear_one_name():
+    names = [path.name for path, _ in sources() if not path.name.startswith("__")]
+    assert sorted(names) == sorted(set(names))
+
+
 @every_module
 def test_arrows_between_the_parts_point_one_way(path, part):
     used = {name.split(".")[1] for name in imports(path) if name.startswith("kling_ui.")}

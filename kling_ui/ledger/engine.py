@@ -69,7 +69,7 @@ def _address(url: str | Path) -> sa.URL:
 
 
 def words_of(trouble: BaseException) -> str:
-    """Return the first line of what a driver says; a server's holds no values, but may its rest."""
+    """Return the first line of what a driver says: the lines after it may hold values."""
     return next(iter(str(trouble).strip().splitlines()), "") or type(trouble).__name__
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kling_ui.ui.watching import SUBMITTING, WATCHING
+from kling_ui.ui.watching import IN_TURN, SUBMITTING, WATCHING
 
 _OF_THE_PAGE: dict[str, Any] = {
     "show_progress": "hidden",
@@ -22,8 +22,11 @@ What changes while an answer is awaited is told once more: Gradio would drop it 
 the page would show an answer to what stood there before.
 """
 
-WARNING: dict[str, Any] = {**QUIET, "queue": True}
-"""Short events with a `gr.Warning`: Gradio shows those of queued events only."""
+QUEUED: dict[str, Any] = {**QUIET, **IN_TURN, "queue": True}
+"""Short events that must not overtake what is painted meanwhile, or that warn.
+
+Answers of queued events reach a page in one stream; and Gradio shows their warnings only.
+"""
 
 AT_ONCE: dict[str, Any] = {**QUIET, "trigger_mode": "multiple"}
 """Questions of a script: two at once are two answers."""

@@ -15,8 +15,11 @@ WATCHING: dict[str, Any] = {"concurrency_id": "watching", "concurrency_limit": 6
 SUBMITTING: dict[str, Any] = {"concurrency_id": "submitting", "concurrency_limit": 100}
 """Events that wait for the provider's answer to a POST."""
 
-MAX_THREADS = 800
-"""Both limits together, and 100 places more for short calls."""
+IN_TURN: dict[str, Any] = {"concurrency_id": "in_turn", "concurrency_limit": 50}
+"""Short events whose answers come in one stream with what is painted meanwhile."""
+
+MAX_THREADS = 850
+"""All limits together, and 100 places more for short calls."""
 
 SHARE = 50
 """How many watches of one caller wait at once; one more is answered with the state as it is."""

@@ -24,6 +24,7 @@ from kling_ui.ui.result.stage import Stage
 from kling_ui.ui.visit import Visit
 from kling_ui.ui.watching import (
     ADDRESS_SHARE,
+    IN_TURN,
     MAX_THREADS,
     MOST_WAITING,
     SHARE,
@@ -375,12 +376,12 @@ def test_a_disk_that_fails_is_told_without_its_path(served, monkeypatch):
 
 
 def test_watches_leave_room_for_submissions_and_those_for_short_calls(served):
-    limits = [group["concurrency_limit"] for group in (WATCHING, SUBMITTING)]
+    limits = [group["concurrency_limit"] for group in (WATCHING, SUBMITTING, IN_TURN)]
     assert sum(limits) < MAX_THREADS
     assert WATCHING["concurrency_limit"] >= 500
     short = {"models", "estimate", "request", "history"}
     for fn in served.page.fns.values():
-        is_known = fn.concurrency_id in {"watching", "submitting"}
+        is_known = fn.concurrency_id in {"watching", "submitting", "in_turn"}
         assert is_known or not fn.queue or fn.api_name in short, fn
 
 

@@ -17,7 +17,7 @@ from kling_ui.service import (
 )
 from kling_ui.ui.create.composer import Form
 from kling_ui.ui.create.fields.painting import not_paintable
-from kling_ui.ui.event_options import QUIET, SENDING, WARNING
+from kling_ui.ui.event_options import QUEUED, QUIET, SENDING
 from kling_ui.ui.formatting import NOTHING_SENT
 from kling_ui.ui.question import Question
 from kling_ui.ui.result import panel
@@ -45,7 +45,7 @@ class RepeatEvents:
 
     def wire(self) -> Any:
         """Answer what the result asks; return the event that submits."""
-        used = self._stage.result.input(self._on_use, None, self._form.recalled, **WARNING)
+        used = self._stage.result.input(self._on_use, None, self._form.recalled, **QUEUED)
         used.then(None, None, None, js=_TO_THE_FORM, **QUIET)
         return self._stage.result.submit(
             self._on_run_again,

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from kling_ui.service import Generation, Service
-from kling_ui.ui.event_options import FOLLOWING, QUIET
+from kling_ui.ui.event_options import FOLLOWING, QUEUED
 from kling_ui.ui.question import Question
 from kling_ui.ui.result import strip
 from kling_ui.ui.result.stage import Painted, Stage
@@ -38,7 +38,7 @@ class StageEvents:
         page.load(self._on_runs, None, [stage.runs], **FOLLOWING)
         stage.result.select(self._on_open, None, stage.outputs, **FOLLOWING)
         stage.runs.select(self._on_runs, None, [stage.runs], **FOLLOWING)
-        stage.result.click(self._on_hide, None, stage.outputs, **QUIET)
+        stage.result.click(self._on_hide, None, stage.outputs, **QUEUED)
 
     def follow_after(self, submission: Any) -> None:
         """Follow, after an event that submits, what it has put into the submissions."""

@@ -159,6 +159,7 @@ def leave(page: Page) -> None:
     for other in page.context.pages:
         if other is not page:
             other.close()
+    page.unroute_all(behavior="ignoreErrors")
     # What the page still waits for is aborted by leaving it, which is no mistake to be noted.
     for event in ("console", "pageerror"):
         page._impl_obj.remove_all_listeners(event)

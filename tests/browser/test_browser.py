@@ -18,6 +18,7 @@ from browser.rig import (
     TYPING_PAUSE_MS,
     App,
     is_playing,
+    is_shown,
     open_page,
     opened,
     press,
@@ -32,11 +33,7 @@ from kling_ui.simulator import Fault
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def motion() -> bool:
-    return True
-
-
+@pytest.mark.parametrize("motion", [True])
 def test_a_prompt_becomes_a_video_that_plays_and_downloads(page: Page, app: App):
     expect(page.locator("#badge")).to_contain_text("AI/ML API")
     write(page, PROMPT)
@@ -68,7 +65,7 @@ def test_the_keyboard_alone_leads_from_the_prompt_to_the_download(page: Page):
     tab_until(page, f"{focused}.id === 'generate' || {focused}.closest('#generate')")
     page.keyboard.press("Enter")
     status_is(page, "completed")
-    is_playing(page)
+    is_shown(page)
     tab_until(page, f"{focused}.matches('a[download]')")
     with page.expect_download() as download:
         page.keyboard.press("Enter")
@@ -104,9 +101,9 @@ def test_a_reload_in_the_middle_shows_the_same_generation_to_its_end(page: Page,
         page.reload()
         status_is(page, "generating")
     status_is(page, "completed")
-    is_playing(page)
+    is_shown(page)
     page.reload()
-    is_playing(page)
+    is_shown(page)
     assert app.posts() == before + 1
 
 
@@ -120,7 +117,7 @@ def test_a_new_tab_shows_the_generation_that_still_runs(page: Page, app: App):
         other.goto(app.url)
         status_is(other, "generating")
     status_is(other, "completed")
-    is_playing(other)
+    is_shown(other)
 
 
 def test_stop_ends_the_watching_and_not_the_generation(page: Page, app: App):
@@ -135,7 +132,7 @@ def test_stop_ends_the_watching_and_not_the_generation(page: Page, app: App):
         page.locator("#stop").click()
         status_is(page, "generating")
     status_is(page, "completed")
-    is_playing(page)
+    is_shown(page)
 
 
 def test_a_second_generation_takes_the_stage_while_the_first_goes_on(page: Page, app: App):
@@ -149,7 +146,7 @@ def test_a_second_generation_takes_the_stage_while_the_first_goes_on(page: Page,
         expect(page.locator("#result")).to_contain_text("Second of two")
     name = re.compile("second-of-two")
     expect(page.locator(".k-primary")).to_have_attribute("download", name, timeout=SOON)
-    is_playing(page)
+    is_shown(page)
     page.get_by_role("tab", name="History").click()
     expect(page.locator("#history")).to_contain_text("First of two")
     first = page.locator(".k-tile", has_text="First of two")
@@ -223,19 +220,19 @@ def test_history_lists_the_newest_first_and_a_click_opens_it(page: Page):
     expect(newest).to_contain_text("Older prompt for the list")
     expect(newest.locator("img")).to_be_visible(timeout=SOON)
     newest.click()
-    is_playing(page)
+    is_shown(page)
     expect(page.locator("#status")).to_contain_text("Your video is ready")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_shows_everything_without_sideways_scroll(browser: Browser, app: App, scheme: str):
-    for page in opened(browser, app, width=390, motion=True):
+    for page in opened(browser, app, width=390):
         open_page(page, f"{app.url}?__theme={scheme}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         write(page, f"{PROMPT}, on a phone")
         press(page)
         status_is(page, "completed")
-        is_playing(page)
+        is_shown(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         page.locator(".k-places [data-place=history]").click()
         expect(page.locator(".k-tile").first).to_be_visible()
@@ -248,7 +245,7 @@ def test_a_lost_answer_is_explained_and_found_again(page: Page, app: App):
     write(page, f"{PROMPT}, answer lost")
     press(page)
     status_is(page, "completed")
-    is_playing(page)
+    is_shown(page)
     assert app.simulator.charges == charges + 1
 
 
@@ -272,7 +269,7 @@ def test_an_app_that_is_killed_goes_on_after_its_restart(page: Page, app: App):
         app.start()
     # Nobody touches the page: it finds the app again by itself.
     status_is(page, "completed")
-    is_playing(page)
+    is_shown(page)
     assert app.posts() == before + 1
     assert app.simulator.charges == charges + 1
 
@@ -311,7 +308,7 @@ def rename_table(app: App, old: str, new: str) -> None:
 
 def test_a_wrong_key_is_a_card_that_says_that_nothing_was_spent(browser: Browser, tmp_path: Path):
     with running_app(tmp_path / "data", key="sk-wrong") as app:
-        for page in opened(browser, app, motion=True):
+        for page in opened(browser, app):
             write(page, PROMPT)
             press(page)
             status_is(page, "rejected")

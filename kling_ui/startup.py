@@ -28,6 +28,8 @@ LOCK = "in-use.lock"
 FIRST_PORT = 7860
 PORTS_TRIED = 100
 MOST_OPEN_FILES = 65_536
+OUT_OF_FILES = "socket.accept() out of system resource"
+"""What asyncio logs, read from Python 3.11, with a traceback, where no file is left."""
 TOO_MANY_FILES = (
     "No file is left for a new connection: too many pages are open for the limit of open files "
     "(ulimit -n). They are served as others close."
@@ -267,7 +269,7 @@ class AcceptFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether to log a record; what is left of the kind gets other words."""
-        if "socket.accept() out of system resource" not in record.getMessage():
+        if OUT_OF_FILES not in record.getMessage():
             return True
         if self._now() < self._next:
             return False

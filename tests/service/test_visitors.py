@@ -385,6 +385,16 @@ def test_watches_leave_room_for_submissions_and_those_for_short_calls(served):
         assert is_known or not fn.queue or fn.api_name in short, fn
 
 
+def test_what_paints_over_a_followed_generation_comes_in_one_stream_with_it(served):
+    """Else progress that is on its way would paint over what was asked for after it."""
+    events = [fn for fn in served.page.fns.values() if fn.fn]
+    followed = [fn for fn in events if fn.concurrency_id == WATCHING["concurrency_id"]]
+    painted = {each._id for fn in followed for each in fn.outputs}
+    painting = [fn for fn in events if painted & {each._id for each in fn.outputs}]
+    assert len(painting) > len(followed) > 3
+    assert [fn.name for fn in painting if not fn.queue] == []
+
+
 def test_no_event_of_the_page_has_gradio_keep_its_progress(served):
     """It would be written anew for every output of any event, at each step of each event."""
     events = [fn for fn in served.page.fns.values() if fn.fn]

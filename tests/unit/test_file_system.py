@@ -1,6 +1,8 @@
 """Whatever the file system can't do: a sync, a lock, shared memory, an odd name."""
 
+import asyncio.selector_events
 import errno
+import inspect
 import logging
 import os
 import shutil
@@ -207,8 +209,9 @@ def test_connections_that_can_not_be_taken_are_logged_once_a_minute(caplog):
     log.addFilter(startup.AcceptFilter(now=lambda: times[-1]))
     for moment in (0.0, 0.0, 59.0, 60.0):
         times.append(moment)
-        log.error("socket.accept() out of system resource\nsocket: x", exc_info=OSError(24, "x"))
+        log.error("%s\nsocket: x", startup.OUT_OF_FILES, exc_info=OSError(24, "x"))
     log.error("something %s", "else")
+    assert startup.OUT_OF_FILES in inspect.getsource(asyncio.selector_events)
     assert caplog.messages == [startup.TOO_MANY_FILES] * 2 + ["something else"]
     assert "Traceback" not in caplog.text
 

@@ -81,11 +81,14 @@ def test_a_page_that_outlived_an_update_is_loaded_anew_with_what_was_written(pag
     def of_yesterday(route: Route) -> None:
         route.continue_(headers={**route.request.headers, "x-kling-ui-version": "of-yesterday"})
 
+    # What writing asks for is answered first: its call would load the page anew before the press.
+    write(page, "Written over an update")
+    expect(page.locator("#sends")).to_contain_text("Written over an update")
     page.route("**/gradio_api/**", of_yesterday)
     page.once("framenavigated", lambda: page.unroute("**/gradio_api/**"))
     page.evaluate("window.isOld = true")
-    write(page, "Written over an update")
-    press(page)
+    pressed = "() => { document.querySelector('#generate').click(); return window.isOld }"
+    assert page.evaluate(pressed)
     page.wait_for_function("!window.isOld")
     expect(page.locator("#notice")).to_contain_text("Draft restored")
     expect(page.locator("#prompt textarea")).to_have_value("Written over an update")

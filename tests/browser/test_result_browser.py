@@ -25,6 +25,11 @@ pytestmark = pytest.mark.browser
 PRESENTING = re.compile(r"\bk-presenting\b")
 
 
+TOLD_LATE = """window.IntersectionObserver = class extends IntersectionObserver {
+  constructor(tell, how) { super((...told) => setTimeout(tell, 300, ...told), how); }
+};"""
+
+
 def make(page: Page, prompt: str) -> str:
     """Make a video; return its id."""
     write(page, prompt)
@@ -144,6 +149,26 @@ def test_back_and_forward_go_between_results_and_tabs(page: Page):
     expect(page).to_have_url(edit_address(first))
     page.go_forward()
     is_of(page, "Kite two")
+
+
+def test_back_is_right_where_the_browser_tells_late_what_came_into_sight(
+    browser: Browser, app: App, page: Page
+):
+    made = make(page, "Back at once")
+    context = browser.new_context()
+    guest = context.new_page()
+    guest.add_init_script(TOLD_LATE)
+    guest.goto(f"{app.url}?v={made}&edit")
+    is_of(guest, "Back at once")
+    guest.get_by_role("tab", name="History").click()
+    guest.go_back()
+    guest.wait_for_timeout(700)
+    expect(guest).to_have_url(edit_address(made))
+    expect(guest.locator("#result")).to_be_visible()
+    guest.go_forward()
+    expect(guest).to_have_url(re.compile(r"\?tab=history$"))
+    expect(guest.locator(".k-tile-link").first).to_be_visible()
+    context.close()
 
 
 def test_a_run_of_the_strip_takes_the_stage(page: Page):

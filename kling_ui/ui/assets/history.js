@@ -418,11 +418,10 @@
       else if (url.href !== location.href) history.replaceState(history.state, '', url);
     }
     if (basis) compareWith(basis);
-    new IntersectionObserver(entries => {
-      const isVisible = entries.at(-1).isIntersecting;
+    new IntersectionObserver(() => {
+      /* The entry tells of a moment ago, and of scrolling: what counts is whether the tab is open now. */
+      const isVisible = root.offsetParent !== null;
       if (isVisible === isShown) return;
-      /* Scrolled out of sight is not left: only a hidden tab has no place on the page. */
-      if (!isVisible && root.offsetParent) return;
       isShown = isVisible;
       if (isShown) arrive(); else leave();
     }).observe(root);

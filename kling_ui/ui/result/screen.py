@@ -8,7 +8,7 @@ from kling_ui.ui.create.examples import cards_html
 from kling_ui.ui.result import recipe
 
 _WITHOUT_VIDEO = {
-    Status.REJECTED: "Not sent",
+    Status.REJECTED: "Not accepted",
     Status.FAILED: "No video this time",
     Status.CANCELLED: "Withdrawn",
     Status.ABANDONED: "No longer looked for",

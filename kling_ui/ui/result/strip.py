@@ -17,7 +17,7 @@ RECENT = timedelta(hours=12)
 
 _CORNERS = {
     Status.FAILED: "not charged",
-    Status.REJECTED: "not sent",
+    Status.REJECTED: "not accepted",
     Status.UNKNOWN: "looking",
     Status.WAITING: "waiting",
     Status.CANCELLED: "withdrawn",

@@ -5,6 +5,7 @@ The generation itself belongs to the service, so each of these events may end at
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -19,6 +20,14 @@ from kling_ui.ui.visit import Visit
 from kling_ui.ui.watching import WatchShares
 
 
+@dataclass(eq=False)
+class _Following:
+    """One generation that a page follows."""
+
+    hidden: Painted | None = None
+    """What stands in its place since it was hidden."""
+
+
 class StageEvents:
     """Follows generations for the pages that show them."""
 
@@ -30,6 +39,7 @@ class StageEvents:
         self._shares = shares
         self._submissions = submissions
         self._strips: dict[str, object] = {}
+        self._followings: dict[str, _Following] = {}
 
     def wire(self, page: gr.Blocks) -> None:
         """Answer what the stage's own components ask."""
@@ -90,7 +100,14 @@ class StageEvents:
         """Hide the progress, or do what a person wants with one that is under way."""
         visit, question = Visit.of(request), Question(event)
         generation_id, act = question.text("id"), question.text("act")
+        following = self._followings.get(visit.session)
         self._stop(visit)
+        painted = await self._hide(visit, generation_id, act)
+        if following is not None:
+            following.hidden = painted
+        return painted
+
+    async def _hide(self, visit: Visit, generation_id: str, act: str) -> Painted:
         changing = {
             "cancel": self._service.cancel,
             "abandon": self._service.abandon,
@@ -148,16 +165,23 @@ class StageEvents:
         yield self._stage.paint(generation, visit, is_watched=False)
 
     async def _follow(self, generation_id: str, visit: Visit) -> AsyncIterator[Painted]:
-        seen: Generation | None = None
-        async for seen in self._service.follow(generation_id, watcher=visit.session):
-            yield self._stage.paint(seen, visit)
-        if seen is None:
-            yield self._stage.missing()
-        elif seen.status.is_final:
-            return
-        elif not self._service.is_resting(seen.id):
-            # Stopped or replaced: whoever did that has painted, or will. Gradio repeats an
-            # event's last values at its end, so these must change nothing.
-            yield self._stage.nothing()
-        else:
-            yield self._stage.paint(seen, visit, is_watched=False)
+        following = self._followings[visit.session] = _Following()
+        try:
+            seen: Generation | None = None
+            async for seen in self._service.follow(generation_id, watcher=visit.session):
+                yield self._stage.paint(seen, visit)
+            if seen is None:
+                yield self._stage.missing()
+            elif seen.status.is_final:
+                return
+            elif not self._service.is_resting(seen.id):
+                # Stopped or replaced: whoever did that has painted, or will. Gradio repeats an
+                # event's last values at its end, so these must change nothing. But the values
+                # before them may have reached the page after those of the event that hid it.
+                is_latest = self._followings.get(visit.session) is following
+                yield (is_latest and following.hidden) or self._stage.nothing()
+            else:
+                yield self._stage.paint(seen, visit, is_watched=False)
+        finally:
+            if self._followings.get(visit.session) is following:
+                del self._followings[visit.session]

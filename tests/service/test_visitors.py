@@ -21,6 +21,8 @@ from kling_ui.ledger import LIVE, SIMULATOR, ErrorKind, Generation, GenerationEr
 from kling_ui.simulator import Fault
 from kling_ui.ui.public_api import generation_json
 from kling_ui.ui.result.stage import Stage
+from kling_ui.ui.result.stage_events import StageEvents
+from kling_ui.ui.submissions import Submissions
 from kling_ui.ui.visit import Visit
 from kling_ui.ui.watching import (
     ADDRESS_SHARE,
@@ -204,6 +206,31 @@ def test_what_is_pressed_between_submission_and_following_is_not_overtaken(serve
         served.fire(event, [], session=session, event_data=wish)
     followed = served.fire(served.events("_on_submitted")[0], [], session=session)
     assert ("Your video is ready" in followed.text) is (then is None)
+
+
+@pytest.mark.parametrize("is_another_opened", [False, True])
+async def test_progress_that_is_late_on_its_way_does_not_undo_hiding(
+    make_service, simulator, monkeypatch, is_another_opened
+):
+    """Gradio asks an event for its next values only after those before have been sent."""
+    simulator.plan(Fault(on="get", kind="word", word="generating", times=None))
+    service = make_service()
+    one = await submit(service, MODEL, {"prompt": PROMPT}, owner=ANN)
+    visit = Visit(owner=ANN, session="s", caller="c", address="a", root_path="")
+    monkeypatch.setattr(Visit, "of", lambda _: visit)
+    with gr.Blocks():
+        stage = Stage(service)
+    events = StageEvents(service, stage, WatchShares(), Submissions())
+    following = events.watch(one.id, visit)
+    await anext(following)  # and while these values are on their way to the page:
+    hidden = await events._on_hide(gr.EventData(None, {"id": one.id, "act": "hide"}), None)
+    other = events.watch(one.id, visit)
+    if is_another_opened:
+        await anext(other)
+    last = [painted async for painted in following][-1]
+    assert "Show progress" in str(hidden[stage.result])
+    assert last == (stage.nothing() if is_another_opened else hidden)
+    await other.aclose()
 
 
 def form_of(served, prompt=PROMPT):

@@ -45,6 +45,9 @@ COUNT_CALLS = """
     return real(...request).finally(() => { window.calls.open -= 1; });
   };
 """
+LOADED = """document.querySelector('#generate')?.textContent.includes('·')
+  || performance.now() > 8000"""
+"""The price is the answer to loading. Where there is none, a page has had time enough."""
 PROMPT = "A paper boat drifts down a flooded street at night"
 
 
@@ -171,6 +174,7 @@ def open_page(page: Page, url: str) -> None:
     expect(page.locator("#generate")).to_be_enabled(timeout=SOON)
     # Painted is not yet wired: Gradio attaches its listeners, and then asks what to load.
     page.wait_for_function("window.calls.made > 0", timeout=SOON)
+    page.wait_for_function(LOADED, timeout=SOON)
     settle(page)
 
 

@@ -37,17 +37,14 @@ TYPING_PAUSE_MS = 800
 """Longer than create.js waits until it tells what was typed."""
 IDLE = "about:blank"
 COUNT_CALLS = """
-  window.calls = {made: 0, open: 0};
+  window.calls = {queued: 0, open: 0};
   const real = window.fetch;
   window.fetch = (...request) => {
-    window.calls.made += 1;
+    if (String(request[0]?.url ?? request[0]).includes('/queue/join')) window.calls.queued += 1;
     window.calls.open += 1;
     return real(...request).finally(() => { window.calls.open -= 1; });
   };
 """
-LOADED = """document.querySelector('#generate')?.textContent.includes('·')
-  || performance.now() > 8000"""
-"""The price is the answer to loading. Where there is none, a page has had time enough."""
 PROMPT = "A paper boat drifts down a flooded street at night"
 
 
@@ -172,9 +169,9 @@ def leave(page: Page) -> None:
 def open_page(page: Page, url: str) -> None:
     page.goto(url)
     expect(page.locator("#generate")).to_be_enabled(timeout=SOON)
-    # Painted is not yet wired: Gradio attaches its listeners, and then asks what to load.
-    page.wait_for_function("window.calls.made > 0", timeout=SOON)
-    page.wait_for_function(LOADED, timeout=SOON)
+    # Painted is not yet wired: Gradio attaches its listeners, and then asks what to load. Before
+    # that it has opened its heartbeat.
+    page.wait_for_function("window.calls.queued > 0", timeout=SOON)
     settle(page)
 
 

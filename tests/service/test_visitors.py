@@ -20,6 +20,7 @@ from kling_ui import ui
 from kling_ui.ledger import LIVE, SIMULATOR, ErrorKind, Generation, GenerationError, Status
 from kling_ui.simulator import Fault
 from kling_ui.ui.public_api import generation_json
+from kling_ui.ui.result import stage_events
 from kling_ui.ui.result.stage import Stage
 from kling_ui.ui.result.stage_events import StageEvents
 from kling_ui.ui.submissions import Submissions
@@ -208,29 +209,52 @@ def test_what_is_pressed_between_submission_and_following_is_not_overtaken(serve
     assert ("Your video is ready" in followed.text) is (then is None)
 
 
-@pytest.mark.parametrize("is_another_opened", [False, True])
-async def test_progress_that_is_late_on_its_way_does_not_undo_hiding(
-    make_service, simulator, monkeypatch, is_another_opened
+INSTEAD = {
+    "hide": "Show progress",
+    "put_away": "idle",
+    "open": "A second one",
+    "open nothing": "idle",
+    "submit": "A second one",
+    "open without a place": "A second one",
+}
+"""What a page may do instead of following a generation, and what it shows then."""
+
+
+@pytest.mark.parametrize(("act", "does_end"), [*((act, True) for act in INSTEAD), ("hide", False)])
+async def test_what_is_shown_instead_waits_for_progress_that_is_on_its_way(
+    make_service, simulator, monkeypatch, act, does_end
 ):
     """Gradio asks an event for its next values only after those before have been sent."""
     simulator.plan(Fault(on="get", kind="word", word="generating", times=None))
     service = make_service()
     one = await submit(service, MODEL, {"prompt": PROMPT}, owner=ANN)
+    second = await submit(service, MODEL, {"prompt": "A second one"}, owner=ANN)
     visit = Visit(owner=ANN, session="s", caller="c", address="a", root_path="")
     monkeypatch.setattr(Visit, "of", lambda _: visit)
+    monkeypatch.setattr(stage_events, "LONGEST_END_SECONDS", 60 if does_end else 0.2)
     with gr.Blocks():
         stage = Stage(service)
-    events = StageEvents(service, stage, WatchShares(), Submissions())
-    following = events.watch(one.id, visit)
-    await anext(following)  # and while these values are on their way to the page:
-    hidden = await events._on_hide(gr.EventData(None, {"id": one.id, "act": "hide"}), None)
-    other = events.watch(one.id, visit)
-    if is_another_opened:
-        await anext(other)
-    last = [painted async for painted in following][-1]
-    assert "Show progress" in str(hidden[stage.result])
-    assert last == (stage.nothing() if is_another_opened else hidden)
-    await other.aclose()
+    submissions = Submissions()
+    shares = WatchShares(share=1 if act == "open without a place" else SHARE)
+    events = StageEvents(service, stage, shares, submissions)
+    followed = events.watch(one.id, visit)
+    await anext(followed)  # and while these values are on their way to the page:
+    if act in {"hide", "put_away"}:
+        wish = {"id": one.id, "act": act}
+        instead = events._on_hide(gr.EventData(None, wish), None)
+    elif act == "submit":
+        submissions.put(visit.session, second.id)
+        instead = anext(events._on_submitted(None))
+    else:
+        wish = {"id": "" if act == "open nothing" else second.id, "act": "open"}
+        instead = anext(events._on_open(gr.EventData(None, wish), None))
+    instead = asyncio.ensure_future(instead)
+    if does_end:
+        assert not (await asyncio.wait([instead], timeout=0.1))[0]
+        late = [painted async for painted in followed]
+        assert all(painted == stage.nothing() for painted in late)
+    assert INSTEAD[act] in str((await instead)[stage.result])
+    await followed.aclose()
 
 
 def form_of(served, prompt=PROMPT):

@@ -8,7 +8,9 @@ from types import SimpleNamespace
 
 import gradio as gr
 import pytest
-from gradio import processing_utils, route_utils, routes
+from fastapi import FastAPI
+from gradio import processing_utils, queueing, route_utils, routes
+from gradio.server_messages import ProcessCompletedMessage, ProcessGeneratingMessage
 from starlette.testclient import TestClient
 
 from kling_ui.ui import gradio_compat
@@ -339,6 +341,37 @@ def test_a_large_body_is_only_for_calls_that_bring_media(hardened, monkeypatch):
     assert refused.value.status_code == 413
     fn.api_name = "submit"
     assert route_utils.get_fn(None, None, body) is fn
+
+
+def test_gradio_still_sends_an_events_values_before_it_asks_for_the_next(
+    gradio_is_left_as_it_was, monkeypatch
+):
+    """And repeats the last at its end: `stage_events` leans on both."""
+    seen = []
+    send = queueing.Queue.send_message
+
+    def noted(queue, event, message):
+        if isinstance(message, ProcessGeneratingMessage | ProcessCompletedMessage):
+            seen.append(f"sent {message.output['data']}")
+        return send(queue, event, message)
+
+    async def count():
+        for number in range(2):
+            seen.append(f"asked {number}")
+            yield number
+        seen.append("ended")
+
+    monkeypatch.setattr(queueing.Queue, "send_message", noted)
+    with gr.Blocks(analytics_enabled=False) as page:
+        gr.Button().click(count, None, [gr.Number()], api_name="count")
+    app = gr.mount_gradio_app(FastAPI(), page.queue(), path="", ssr_mode=False)
+    with TestClient(app) as client:
+        asked = client.post("/gradio_api/call/count", json={"data": []}).json()
+        assert "complete" in client.get(f"/gradio_api/call/count/{asked['event_id']}").text
+    assert seen[:2] == ["asked 0", "sent [0]"]
+    assert seen[2].startswith("asked 1")
+    assert seen[3].startswith("sent")
+    assert seen[4:] == ["ended", "sent [1]"]
 
 
 def test_messages_that_wait_are_bounded_for_each_caller(hardened):

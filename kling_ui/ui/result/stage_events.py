@@ -3,9 +3,9 @@
 The generation itself belongs to the service, so each of these events may end at any time.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -19,13 +19,8 @@ from kling_ui.ui.submissions import Submissions
 from kling_ui.ui.visit import Visit
 from kling_ui.ui.watching import WatchShares
 
-
-@dataclass(eq=False)
-class _Following:
-    """One generation that a page follows."""
-
-    hidden: Painted | None = None
-    """What stands in its place since it was hidden."""
+LONGEST_END_SECONDS = 5.0
+"""How long a page waits for the end of what it followed. It takes as long as to send one state."""
 
 
 class StageEvents:
@@ -39,7 +34,7 @@ class StageEvents:
         self._shares = shares
         self._submissions = submissions
         self._strips: dict[str, object] = {}
-        self._followings: dict[str, _Following] = {}
+        self._ends: dict[str, asyncio.Event] = {}
 
     def wire(self, page: gr.Blocks) -> None:
         """Answer what the stage's own components ask."""
@@ -74,6 +69,7 @@ class StageEvents:
         wanted, act = question.text("id"), question.text("act")
         self._stop(visit)
         if not wanted:
+            await _ended(self._ends.get(visit.session))
             yield self._stage.idle()
             return
         if act == "resume":
@@ -100,14 +96,7 @@ class StageEvents:
         """Hide the progress, or do what a person wants with one that is under way."""
         visit, question = Visit.of(request), Question(event)
         generation_id, act = question.text("id"), question.text("act")
-        following = self._followings.get(visit.session)
         self._stop(visit)
-        painted = await self._hide(visit, generation_id, act)
-        if following is not None:
-            following.hidden = painted
-        return painted
-
-    async def _hide(self, visit: Visit, generation_id: str, act: str) -> Painted:
         changing = {
             "cancel": self._service.cancel,
             "abandon": self._service.abandon,
@@ -115,6 +104,7 @@ class StageEvents:
         }.get(act)
         if changing is not None:
             await changing(generation_id, owner=visit.owner)
+        await _ended(self._ends.get(visit.session))
         generation = await self._service.get(generation_id)
         if generation is None:
             return self._stage.missing()
@@ -158,6 +148,8 @@ class StageEvents:
                     yield painted
                 return
         # The caller's other pages wait already: this one shows the state as it is.
+        self._service.stop(visit.session)
+        await _ended(self._ends.get(visit.session))
         generation = await self._service.get(generation_id)
         if generation is None:
             yield self._stage.missing()
@@ -165,23 +157,39 @@ class StageEvents:
         yield self._stage.paint(generation, visit, is_watched=False)
 
     async def _follow(self, generation_id: str, visit: Visit) -> AsyncIterator[Painted]:
-        following = self._followings[visit.session] = _Following()
+        earlier = self._ends.get(visit.session)
+        end = self._ends[visit.session] = asyncio.Event()
         try:
             seen: Generation | None = None
             async for seen in self._service.follow(generation_id, watcher=visit.session):
+                await _ended(earlier)
                 yield self._stage.paint(seen, visit)
             if seen is None:
                 yield self._stage.missing()
             elif seen.status.is_final:
                 return
             elif not self._service.is_resting(seen.id):
-                # Stopped or replaced: whoever did that has painted, or will. Gradio repeats an
-                # event's last values at its end, so these must change nothing. But the values
-                # before them may have reached the page after those of the event that hid it.
-                is_latest = self._followings.get(visit.session) is following
-                yield (is_latest and following.hidden) or self._stage.nothing()
+                # Stopped or replaced: whoever did that paints as soon as this has ended. Gradio
+                # repeats an event's last values at its end, so these must change nothing.
+                yield self._stage.nothing()
             else:
                 yield self._stage.paint(seen, visit, is_watched=False)
         finally:
-            if self._followings.get(visit.session) is following:
-                del self._followings[visit.session]
+            end.set()
+            if self._ends.get(visit.session) is end:
+                del self._ends[visit.session]
+
+
+async def _ended(end: asyncio.Event | None) -> None:
+    """Wait until what a page followed has ended: what is painted now reaches the page last.
+
+    Gradio asks an event for its next values when it has sent those before. So while an event goes
+    on its last state may still be on its way, and after its end it is not.
+    """
+    if end is None:
+        return
+    try:
+        async with asyncio.timeout(LONGEST_END_SECONDS):
+            await end.wait()
+    except TimeoutError:
+        end.set()  # nobody has to wait for it again
